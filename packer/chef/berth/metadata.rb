@@ -1,0 +1,8 @@
+name             'berth'
+maintainer       'The berth authors'
+license          'Apache-2.0'
+description      'Installs berth and Kafka into an image: the same as packer/scripts/install.sh, for those who bake with Chef'
+version          '0.1.0'
+chef_version     '>= 16.0'
+supports         'amazon', '>= 2023.0'
+supports         'debian', '>= 12.0'
