@@ -1,0 +1,240 @@
+//! Which slot this instance takes: mine first, else the lowest of my zone whose holders are gone or going.
+//!
+//! The claim is one of three witnesses of a holder, the attachments of volume and interface are the others; a slot is
+//! vacant when all of them are gone or me. A slot that is being released is not skipped: its successor waits for it.
+
+use crate::claim::{Claim, Registration, SlotRecords, State};
+use crate::holder::Standing;
+use crate::picture::{Defect, Slot};
+use crate::{BrokerId, InstanceId, Token};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// All that the choice looks at. The records were read under the lock, the slots before it.
+pub struct Sight<'a> {
+    /// This instance.
+    pub me: &'a InstanceId,
+    /// This run: an intent of another run of this instance is not mine.
+    pub token: &'a Token,
+    /// The slots of my zone, lowest first.
+    pub slots: &'a [Slot],
+    /// The records of the slots.
+    pub records: &'a BTreeMap<BrokerId, SlotRecords>,
+    /// The service's own register.
+    pub registrations: &'a BTreeMap<BrokerId, Registration>,
+    /// How a holder of this slot stands.
+    pub standing: &'a dyn Fn(BrokerId, &InstanceId) -> Standing,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// This slot is mine already, by its claim.
+    Resume(BrokerId),
+    /// Its volume is attached to me and no claim names anybody: go on with it.
+    Adopt(BrokerId),
+    /// It is vacant.
+    Take(BrokerId),
+    /// Its holder is on its way out: wait for it.
+    Succeed(BrokerId, Vec<InstanceId>),
+    /// A lower slot has a holder that was not looked up before the lock: look, then choose again.
+    LookAgain(BTreeSet<InstanceId>),
+    /// Nothing to take now.
+    Nothing,
+}
+
+/// The choice, and a reason for every slot passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub choice: Choice,
+    /// The slots before it, and why they were not taken.
+    pub passed: Vec<(BrokerId, Reason)>,
+}
+
+/// Why a slot is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A holder keeps it.
+    Held(String),
+    /// A holder was not looked up before the lock.
+    Unjudged(BTreeSet<InstanceId>),
+    /// Another instance is about to take it.
+    Intended(InstanceId),
+    /// A fault marks it.
+    Faulty(String),
+    /// EC2's picture of it cannot be used.
+    Defective(Defect),
+    /// A broker without a known holder is registered under its id.
+    Stranger(String),
+    /// This instance gave it up and has something of it left to undo.
+    Unfinished(Vec<String>),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(why) => why.fmt(f),
+            Self::Unjudged(who) => write!(f, "held by {}, not looked up yet", joined(who)),
+            Self::Intended(who) => write!(f, "{who} is about to take it"),
+            Self::Faulty(why) => write!(f, "marked faulty: {why}"),
+            Self::Defective(defect) => defect.fmt(f),
+            Self::Stranger(host) => {
+                write!(f, "a broker at {host} is registered under this id, and no holder is known")
+            }
+            Self::Unfinished(left) => {
+                write!(f, "given up by this instance, still to undo: {}", left.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Twice(name) => write!(f, "two resources of one kind bear the tag Name={name}"),
+            Self::Missing(part) => write!(f, "its {part} is not in this zone"),
+            Self::MultiAttach(volume) => {
+                write!(f, "{volume} allows Multi-Attach, so attaching it excludes nobody")
+            }
+            Self::DeletedOnTermination(volume) => {
+                write!(
+                    f,
+                    "the attachment of {volume} says DeleteOnTermination=true: its data would go with the instance"
+                )
+            }
+        }
+    }
+}
+
+fn joined(who: &BTreeSet<InstanceId>) -> String {
+    who.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The instances that witnesses name and that must be looked up before the lock is taken.
+pub fn holders(slots: &[Slot], records: &BTreeMap<BrokerId, SlotRecords>) -> BTreeSet<InstanceId> {
+    let attached = slots.iter().flat_map(|slot| slot.attached_to().into_iter().cloned());
+    let claimed = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned());
+    attached.chain(claimed).collect()
+}
+
+/// Decides. Pure, and the whole of it: what it says is what happens.
+pub fn choose(sight: &Sight<'_>) -> Decision {
+    if let Some(id) = mine(sight) {
+        return Decision { choice: Choice::Resume(id), passed: Vec::new() };
+    }
+    let mut passed = Vec::new();
+    let mut unjudged = BTreeSet::new();
+    let adopted = sight.slots.iter().find(|slot| adoptable(sight, slot));
+    if let Some(slot) = adopted {
+        return Decision { choice: Choice::Adopt(slot.id), passed };
+    }
+    for slot in sight.slots {
+        let reason = match vacancy(sight, slot) {
+            Ok(choice) if unjudged.is_empty() => return Decision { choice, passed },
+            Ok(_) => return Decision { choice: Choice::LookAgain(unjudged), passed },
+            Err(reason) => reason,
+        };
+        if let Reason::Unjudged(who) = &reason {
+            unjudged.extend(who.iter().cloned());
+        }
+        passed.push((slot.id, reason));
+    }
+    let choice = if unjudged.is_empty() { Choice::Nothing } else { Choice::LookAgain(unjudged) };
+    Decision { choice, passed }
+}
+
+/// The slot whose claim names me. Of two, the one whose volume is attached to me counts; then a started one.
+fn mine(sight: &Sight<'_>) -> Option<BrokerId> {
+    let named = sight.records.iter().filter_map(|(id, records)| {
+        let claim = &records.claim.as_ref()?.value;
+        (claim.state == State::Held && claim.names() == Some(sight.me)).then_some((*id, claim))
+    });
+    let attached = |id: BrokerId| sight.slots.iter().any(|s| s.id == id && s.exclusively_on(sight.me));
+    named
+        .max_by_key(|(id, claim)| (attached(*id), claim.started.is_some(), std::cmp::Reverse(*id)))
+        .filter(|(id, claim)| claim.started.is_some() || current_fault(sight, *id).is_none())
+        .map(|(id, _)| id)
+}
+
+/// The other claims that name me beside `kept`: to be finished.
+pub fn superfluous(
+    me: &InstanceId,
+    kept: BrokerId,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+) -> Vec<BrokerId> {
+    let names_me = |r: &SlotRecords| r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me));
+    records.iter().filter(|(id, r)| **id != kept && names_me(r)).map(|(id, _)| *id).collect()
+}
+
+fn current_fault(sight: &Sight<'_>, id: BrokerId) -> Option<String> {
+    let fault = sight.records.get(&id)?.fault.as_ref()?;
+    let slot = sight.slots.iter().find(|slot| slot.id == id)?;
+    (fault.seen_on == slot.fingerprint()).then(|| fault.reason.clone())
+}
+
+fn covering_intent<'a>(sight: &'a Sight<'_>, id: BrokerId) -> Option<&'a InstanceId> {
+    let intent = sight.records.get(&id)?.intent.as_ref()?;
+    (intent.instance != *sight.me).then_some(&intent.instance)
+}
+
+fn adoptable(sight: &Sight<'_>, slot: &Slot) -> bool {
+    let claimed = sight.records.get(&slot.id).and_then(|r| r.claim.as_ref()).and_then(|c| c.value.names());
+    slot.exclusively_on(sight.me)
+        && claimed.is_none()
+        && slot.defect.is_none()
+        && current_fault(sight, slot.id).is_none()
+        && covering_intent(sight, slot.id).is_none()
+}
+
+fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
+    if let Some(defect) = &slot.defect {
+        return Err(Reason::Defective(defect.clone()));
+    }
+    if let Some(why) = current_fault(sight, slot.id) {
+        return Err(Reason::Faulty(why));
+    }
+    if let Some(other) = covering_intent(sight, slot.id) {
+        return Err(Reason::Intended(other.clone()));
+    }
+    let claim: Option<&Claim> =
+        sight.records.get(&slot.id).and_then(|r| r.claim.as_ref()).map(|versioned| &versioned.value);
+    if let Some(claim) = claim
+        && claim.state == State::Unfinished
+        && claim.names() == Some(sight.me)
+    {
+        return Err(Reason::Unfinished(claim.left.clone()));
+    }
+    let mut witnesses: BTreeSet<&InstanceId> = slot.attached_to();
+    witnesses.extend(claim.and_then(Claim::names));
+    let (mut going, mut unjudged) = (Vec::new(), BTreeSet::new());
+    for holder in &witnesses {
+        match (sight.standing)(slot.id, holder) {
+            Standing::Me | Standing::Gone => {}
+            Standing::Going(_) => going.push((*holder).clone()),
+            Standing::Taken(why) => return Err(Reason::Held(why)),
+            Standing::NotLookedUp => {
+                unjudged.insert((*holder).clone());
+            }
+        }
+    }
+    if !unjudged.is_empty() {
+        return Err(Reason::Unjudged(unjudged));
+    }
+    if let Some(registration) = sight.registrations.get(&slot.id)
+        && witnesses.is_empty()
+        && !held_before(claim)
+    {
+        let host = registration.endpoints.first().map_or("an unknown host", |(host, _)| host.as_str());
+        return Err(Reason::Stranger(host.to_owned()));
+    }
+    if going.is_empty() { Ok(Choice::Take(slot.id)) } else { Ok(Choice::Succeed(slot.id, going)) }
+}
+
+/// A claim that was given back knows who was registered: the stale registration is not a stranger's.
+fn held_before(claim: Option<&Claim>) -> bool {
+    claim.is_some_and(|claim| claim.state == State::Free && claim.registered.is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! A whole file, and every way to get one wrong.
+
+use super::*;
+
+const WHOLE: &str = "cluster = \"orders\"\nzookeeper = \"10.0.1.200:2181,10.0.2.200/kafka\"\n";
+
+fn config(texts: &[&str]) -> Result<Config, String> {
+    let mut layers = Layers::default();
+    for (n, text) in texts.iter().enumerate() {
+        layers.over(&format!("{n}.toml"), text).map_err(|e| e.to_string())?;
+    }
+    Config::of(&layers).map_err(|e| e.to_string())
+}
+
+#[test]
+fn two_lines_are_a_whole_file() {
+    let config = config(&[WHOLE]).unwrap();
+    assert_eq!(config.zookeeper_connect(), "10.0.1.200:2181,10.0.2.200:2181/kafka");
+    assert_eq!((config.log_dir.as_str(), config.deadline), ("/kafkalogs/data", 1_800_000));
+    assert_eq!((config.ready, config.stack), (Ready::InSync, Telling::Auto));
+}
+
+#[test]
+fn a_later_file_wins_key_by_key() {
+    let config =
+        config(&[WHOLE, "[volume]\nmount = \"/a\"\nlog_dir = \".\"\n", "[volume]\nmount = \"/b/\"\n"])
+            .unwrap();
+    assert_eq!((config.mount.as_str(), config.log_dir.as_str()), ("/b", "/b"));
+}
+
+#[test]
+fn an_error_names_the_place_and_the_nearest_right_name() {
+    for (text, sentence) in [
+        ("clutser = \"x\"", "0.toml:1:1: there is no key `clutser`; did you mean `cluster`?"),
+        ("[volum]\nmount = \"/a\"", "0.toml:1:2: there is no key `volum`; did you mean `volume`?"),
+        ("[volume]\nunit = \"x\"", "0.toml:2:1: [volume] has no key `unit`; `unit` belongs to [kafka]"),
+        ("mount = \"/a\"", "0.toml:1:1: there is no key `mount`; `mount` belongs to [volume]"),
+        ("cluster = 7", "0.toml:1:11: `cluster` is a string, not an integer"),
+        (
+            "[slots]\nattach = [\"eni\", 7]",
+            "0.toml:2:18: `slots.attach` is a list of strings, not an integer",
+        ),
+        ("volume = \"x\"", "0.toml:1:1: `volume` is a table, written [volume], not string"),
+        (
+            "\u{feff}cluster = \"x\"",
+            "0.toml:1:1: the file begins with a byte order mark; save it as UTF-8 without one",
+        ),
+        (
+            "[kafka]\nwibblewobblezzz = 1",
+            "0.toml:2:1: [kafka] has no key `wibblewobblezzz`; known here: unit, user, base, properties, rack, listeners, ready",
+        ),
+    ] {
+        assert_eq!(config(&[text]).unwrap_err(), sentence);
+    }
+}
+
+#[test]
+fn a_missing_key_and_a_bad_value_are_sentences() {
+    assert!(config(&["cluster = \"a\""]).unwrap_err().starts_with("0.toml: `zookeeper` is missing: "));
+    for (text, part) in [
+        ("[boot]\ndeadline = \"soon\"", "1.toml:2:12: `boot.deadline`: \"soon\" is no duration"),
+        ("[slots]\nname = \"KAFKA\"", "{id} exactly once"),
+        ("[slots]\nattach = []", "at least one part"),
+        ("[slots]\nattach = [\"disk\"]", "\"disk\" is neither \"eni\" nor \"volume\""),
+        ("[kafka]\nready = \"up\"", "neither \"in-sync\" nor \"registered\""),
+        ("[kafka]\nlisteners = [\"PLAINTEXT://{addres}:9092\"]", "only {address} is filled in"),
+        ("[volume]\nlog_dir = \"/data\"", "one directory below the mount"),
+        ("[volume]\nlog_dir = \"../x\"", "must not hold . or .."),
+        ("zookeeper = \"a:b\"", "is no host:port"),
+    ] {
+        let sentence = config(&[WHOLE, text]).unwrap_err();
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_place() {
+    let sentence = config(&["cluster = \"a\nzookeeper"]).unwrap_err();
+    assert!(sentence.starts_with("0.toml:1:"), "{sentence}");
+}

@@ -1,0 +1,165 @@
+//! Identifiers, checked once where they enter. What holds a `VolumeId` need not ask again whether it looks like one.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Milliseconds of some clock; which clock is said where it is used.
+pub type Millis = u64;
+
+/// Why a text is not the identifier it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{text}\" is not {expected}")]
+pub struct NotAnId {
+    text: String,
+    expected: &'static str,
+}
+
+/// A Kafka broker id: 0 to 2147483647 (`broker.id` is an int that must not be negative, Kafka's broker configuration).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BrokerId(u32);
+
+impl BrokerId {
+    /// The id of this number; none where Kafka could not hold it.
+    pub fn new(number: u32) -> Option<Self> {
+        (number <= i32::MAX as u32).then_some(Self(number))
+    }
+
+    /// The number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for BrokerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for BrokerId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let refused = || NotAnId { text: text.to_owned(), expected: "a broker id (0 to 2147483647)" };
+        let canonical = text == "0" || !text.starts_with(['0', '+', '-']);
+        text.parse().ok().filter(|_| canonical).and_then(Self::new).ok_or_else(refused)
+    }
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text as AWS or the kernel writes it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NotAnId;
+
+            fn from_str(text: &str) -> Result<Self, NotAnId> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NotAnId { text: text.to_owned(), expected: $expected })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NotAnId;
+
+            fn try_from(text: String) -> Result<Self, NotAnId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+/// EC2's ids are a prefix and 8 or 17 hexadecimal digits (EC2 user guide, "Resource IDs").
+fn ec2(prefix: &str, text: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|rest| {
+        matches!(rest.len(), 8 | 17) && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+text_id!(
+    /// An EC2 instance.
+    InstanceId, "an instance id (i-…)", |t| ec2("i-", t));
+text_id!(
+    /// An EBS volume.
+    VolumeId, "a volume id (vol-…)", |t| ec2("vol-", t));
+text_id!(
+    /// A network interface.
+    EniId, "a network interface id (eni-…)", |t| ec2("eni-", t));
+text_id!(
+    /// One attachment of a network interface to an instance.
+    AttachmentId, "an attachment id (eni-attach-…)", |t| ec2("eni-attach-", t));
+text_id!(
+    /// A subnet.
+    SubnetId, "a subnet id (subnet-…)", |t| ec2("subnet-", t));
+text_id!(
+    /// An Availability Zone by name, as `eu-central-1a`.
+    Zone, "an Availability Zone", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+text_id!(
+    /// The kernel's boot id: `/proc/sys/kernel/random/boot_id`, new at each boot (random(4)).
+    BootId, "a kernel boot id", |t| t.len() == 36 && t.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
+text_id!(
+    /// What marks a node in ZooKeeper as made by this one run of berth, so that a lost reply can be read back.
+    Token, "a token", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+
+impl VolumeId {
+    /// The NVMe serial of the volume: its id without the dash (EC2 user guide, "Map Amazon EBS volumes to NVMe device names").
+    pub fn serial(&self) -> String {
+        self.0.replacen('-', "", 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_ids_that_aws_gives() {
+        assert!("i-0123456789abcdef0".parse::<InstanceId>().is_ok());
+        assert!("i-01234567".parse::<InstanceId>().is_ok());
+        assert_eq!("vol-0123456789abcdef0".parse::<VolumeId>().unwrap().serial(), "vol0123456789abcdef0");
+    }
+
+    #[test]
+    fn refuses_what_is_not_the_id() {
+        let refused = "vol-xyz".parse::<VolumeId>().unwrap_err();
+        assert_eq!(refused.to_string(), "\"vol-xyz\" is not a volume id (vol-…)");
+        assert!("i-0123456789abcdef0".parse::<VolumeId>().is_err());
+        assert!("i-0123456789ABCDEF0".parse::<InstanceId>().is_err());
+    }
+
+    #[test]
+    fn a_broker_id_has_one_spelling() {
+        assert_eq!("7".parse::<BrokerId>().unwrap().number(), 7);
+        assert_eq!("0".parse::<BrokerId>().unwrap().number(), 0);
+        for text in ["", "07", "+7", "-1", "2147483648", "7 "] {
+            assert!(text.parse::<BrokerId>().is_err(), "{text:?}");
+        }
+    }
+}
