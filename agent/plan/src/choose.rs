@@ -187,7 +187,9 @@ fn adoptable(sight: &Sight<'_>, slot: &Slot) -> bool {
         && covering_intent(sight, slot.id).is_none()
 }
 
-fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
+/// Judges one slot that is not mine: [`Choice::Take`], [`Choice::Succeed`], or why neither. A successor calls it at each
+/// look, because a holder that was going may stay after all.
+pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
     if let Some(defect) = &slot.defect {
         return Err(Reason::Defective(defect.clone()));
     }

@@ -1,0 +1,60 @@
+//! The detach note: written ahead of every DetachVolume, to a file that survives a reboot.
+//!
+//! A DetachVolume whose reply was lost may land late. Until reads at least 60 s after the note agree, this instance
+//! neither attaches that volume again nor starts on it; otherwise the late detach would pull the volume from under a
+//! running service.
+
+use crate::ports::HostError;
+use crate::{Run, Step, Trouble};
+use berth_plan::picture::Slot;
+use berth_plan::{Millis, VolumeId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const NOTES: &str = "detaching.json";
+
+/// How old a note must be.
+const SETTLES_AFTER: Millis = 60_000;
+
+/// How many looks must agree.
+const AGREEING_LOOKS: u32 = 2;
+
+/// Volumes and when their detach was asked for, Unix milliseconds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Notes(BTreeMap<VolumeId, Millis>);
+
+fn read(run: &Run) -> Result<Notes, HostError> {
+    let text = run.ports.host.recall_lasting(NOTES)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+fn write(run: &Run, notes: &Notes) -> Result<(), HostError> {
+    if notes.0.is_empty() {
+        return run.ports.host.forget_lasting(NOTES);
+    }
+    let text = serde_json::to_string(notes).expect("a map of texts to numbers is always JSON");
+    run.ports.host.note_lasting(NOTES, &text)
+}
+
+/// Notes that a detach of this volume is about to be asked for.
+pub(crate) fn about_to_detach(run: &Run, volume: &VolumeId) -> Result<(), HostError> {
+    let mut notes = read(run)?;
+    notes.0.insert(volume.clone(), run.ports.host.unix_time());
+    write(run, &notes)
+}
+
+/// Whether an earlier detach of the slot's volume can no longer land. `looks` is how many spaced looks showed it as it
+/// is now.
+pub(crate) fn detach_has_settled(run: &Run, slot: &Slot, looks: u32) -> Result<bool, Trouble> {
+    let trouble = |error| Trouble::host(Step::AttachVolume, error);
+    let Some(volume) = &slot.volume else { return Ok(true) };
+    let mut notes = read(run).map_err(trouble)?;
+    let Some(at) = notes.0.get(&volume.id) else { return Ok(true) };
+    let age = run.ports.host.unix_time().saturating_sub(*at);
+    if age < SETTLES_AFTER || looks < AGREEING_LOOKS {
+        return Ok(false);
+    }
+    notes.0.remove(&volume.id);
+    write(run, &notes).map_err(trouble)?;
+    Ok(true)
+}

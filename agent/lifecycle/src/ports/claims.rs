@@ -1,0 +1,95 @@
+//! Lock, intents and records in ZooKeeper.
+//!
+//! An adapter resolves unknown outcomes itself, by reading back: what it returns is certain, or says that it is not.
+
+use async_trait::async_trait;
+use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable};
+use berth_plan::{BrokerId, Millis};
+use std::collections::BTreeMap;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimsError {
+    /// The record is not at the version that the decision was made on, or the intent is gone.
+    #[error("{0}")]
+    Conflict(String),
+    /// ZooKeeper is not reachable, or the session was lost: the write may or may not have been made.
+    #[error("{0}")]
+    Away(String),
+    /// ZooKeeper refuses: the operator must mend it.
+    #[error("{0}")]
+    Refused(String),
+    /// A record that this berth cannot read.
+    #[error("{place}")]
+    Record {
+        /// Its path.
+        place: String,
+        /// Why.
+        #[source]
+        source: Unreadable,
+    },
+}
+
+/// A write that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// The record's version now.
+    pub version: i32,
+    /// ZooKeeper's transaction id of the write: whatever registers later has a higher one.
+    pub zxid: i64,
+}
+
+/// The durable side of the protocol.
+#[async_trait]
+pub trait Claims: Send + Sync {
+    /// All records, read without the lock.
+    async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError>;
+
+    /// The records of one slot.
+    async fn record(&self, id: BrokerId) -> Result<SlotRecords, ClaimsError>;
+
+    /// Deletes the intents and lock nodes that earlier runs of this instance left, then waits for the lock. The name
+    /// of the instance whose turn it is goes to `waiting`.
+    async fn lock(
+        &self,
+        intent: &Intent,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Locked>, ClaimsError>;
+
+    /// One transaction: check my intent, set the claim at the version read, delete the intent.
+    async fn hold(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        version: Option<i32>,
+        intent: &Intent,
+    ) -> Result<Written, ClaimsError>;
+
+    /// Sets the claim at the version read; none creates it.
+    async fn write(&self, id: BrokerId, claim: &Claim, version: Option<i32>) -> Result<Written, ClaimsError>;
+
+    /// Deletes my intent; done where it is gone.
+    async fn drop_intent(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError>;
+
+    /// Writes a fault record.
+    async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Result<(), ClaimsError>;
+
+    /// Waits until something of this slot's records changes, or the time has passed.
+    async fn changed(&self, id: BrokerId, within: Millis);
+}
+
+/// The lock, held.
+#[async_trait]
+pub trait Locked: Send + Sync {
+    /// All records, read after the lock was taken, on its session.
+    async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError>;
+
+    /// ZooKeeper's clock when the lock node was made, Unix milliseconds.
+    fn taken_at(&self) -> Millis;
+
+    /// One transaction: check my lock node, create the intent.
+    async fn intend(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError>;
+
+    /// Gives the lock back and waits until it is.
+    async fn unlock(self: Box<Self>);
+}

@@ -1,0 +1,55 @@
+//! Clocks, chance, and berth's own files.
+
+use async_trait::async_trait;
+use berth_plan::Millis;
+
+/// A file that could not be read or written, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HostError(pub String);
+
+/// This host.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Milliseconds since the kernel booted, suspend included (CLOCK_BOOTTIME).
+    fn since_boot(&self) -> Millis;
+
+    /// Unix time, milliseconds: for records that people read, never for a decision but the detach note's.
+    fn unix_time(&self) -> Millis;
+
+    /// Sleeps.
+    async fn sleep(&self, millis: Millis);
+
+    /// A number below `bound`, by chance; 0 where the bound is 0.
+    fn random(&self, bound: u64) -> u64;
+
+    /// A new random UUID, lower case.
+    fn uuid(&self) -> String;
+
+    /// Reads a state file of this kernel boot (`/run/berth`); none where it is missing.
+    fn recall(&self, name: &str) -> Result<Option<String>, HostError>;
+
+    /// Writes a state file of this kernel boot, atomically.
+    fn note(&self, name: &str, text: &str) -> Result<(), HostError>;
+
+    /// Removes a state file of this kernel boot; done where it is missing.
+    fn forget(&self, name: &str) -> Result<(), HostError>;
+
+    /// As `recall`, of files that survive a reboot (`/var/lib/berth`).
+    fn recall_lasting(&self, name: &str) -> Result<Option<String>, HostError>;
+
+    /// As `note`, of files that survive a reboot, synced to the disk.
+    fn note_lasting(&self, name: &str, text: &str) -> Result<(), HostError>;
+
+    /// As `forget`, of files that survive a reboot.
+    fn forget_lasting(&self, name: &str) -> Result<(), HostError>;
+
+    /// Reads the user's base file.
+    fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
+
+    /// The file's bytes; none where it is missing.
+    fn existing_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
+
+    /// Writes a file atomically, mode 0640, owner root, group of `user`.
+    fn write_file(&self, path: &str, bytes: &[u8], user: &str) -> Result<(), HostError>;
+}

@@ -1,0 +1,129 @@
+//! One run of the program: who it is, what it may use, how long it has.
+
+use crate::Ports;
+use berth_plan::claim::{Holder, Intent, VERSION};
+use berth_plan::config::Config;
+use berth_plan::picture::Slot;
+use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Token, Zone};
+use std::net::Ipv4Addr;
+use std::sync::Mutex;
+
+/// This instance, as the metadata service described it at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The kernel boot.
+    pub boot: BootId,
+    /// Where it runs, by name.
+    pub zone: Zone,
+    /// Where it runs, by the id that is the same in every account.
+    pub zone_id: String,
+    /// The region.
+    pub region: String,
+    /// Its type.
+    pub instance_type: String,
+    /// The primary interface.
+    pub mac: MacAddress,
+    /// The primary interface's first address.
+    pub address: Ipv4Addr,
+    /// The primary interface's subnet; none where the metadata service did not say.
+    pub subnet: Option<(SubnetId, Subnet)>,
+    /// Auto Scaling's target state; none outside a group, and for a while on a brand-new instance.
+    pub target_state: Option<String>,
+}
+
+/// How far this run has come: what giving up must look at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// The slot that is being taken or is held.
+    pub slot: Option<Slot>,
+    /// Whether an attach of it may have been accepted, or its claim names me.
+    pub attached: bool,
+    /// Whether its claim is marked `started` for me.
+    pub started: bool,
+}
+
+/// One run.
+pub struct Run {
+    /// This instance.
+    pub me: Me,
+    /// The configuration.
+    pub config: Config,
+    /// The world.
+    pub ports: Ports,
+    /// This run's token.
+    pub token: Token,
+    /// When this boot's deadline is, by `Host::since_boot`.
+    pub deadline: Millis,
+    progress: Mutex<Progress>,
+}
+
+/// State file: when the first run of this kernel boot began.
+const FIRST_RUN: &str = "first-run";
+
+impl Run {
+    /// A run. The deadline counts from the first run of this kernel boot.
+    pub fn new(me: Me, config: Config, ports: Ports, token: Token) -> Self {
+        let now = ports.host.since_boot();
+        let noted = ports.host.recall(FIRST_RUN).ok().flatten().and_then(|text| text.trim().parse().ok());
+        let first: Millis = noted.unwrap_or(now);
+        if noted.is_none()
+            && let Err(error) = ports.host.note(FIRST_RUN, &first.to_string())
+        {
+            tracing::warn!(%error, "the deadline of this boot could not be noted; a restarted run would count anew");
+        }
+        let deadline = first + config.deadline;
+        Self { me, config, ports, token, deadline, progress: Mutex::default() }
+    }
+
+    /// How far this run has come.
+    pub fn progress(&self) -> Progress {
+        self.progress.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn progressed(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().expect("no holder of this lock panics"));
+    }
+
+    /// Whether the deadline has passed. A started slot has none: its holder goes on.
+    pub fn is_overdue(&self) -> bool {
+        !self.progress().started && self.ports.host.since_boot() >= self.deadline
+    }
+
+    /// Sleeps, but not past the deadline.
+    pub(crate) async fn pause(&self, millis: Millis) {
+        let left = self.deadline.saturating_sub(self.ports.host.since_boot());
+        let bounded = if self.progress().started { millis } else { millis.min(left) };
+        self.ports.host.sleep(bounded.max(1)).await;
+    }
+
+    /// The name of a slot's resources.
+    pub(crate) fn name(&self, id: BrokerId) -> String {
+        self.config.name.name(id)
+    }
+
+    /// The Name of any slot, as an EC2 filter.
+    pub(crate) fn name_wildcard(&self) -> String {
+        self.config.name.name("*")
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        Intent {
+            v: VERSION,
+            instance: self.me.instance.clone(),
+            boot: self.me.boot.clone(),
+            token: self.token.clone(),
+        }
+    }
+
+    pub(crate) fn holder(&self, slot: &Slot) -> Holder {
+        Holder {
+            instance: self.me.instance.clone(),
+            boot: self.me.boot.clone(),
+            zone: self.me.zone.clone(),
+            volume: slot.volume.as_ref().map(|volume| volume.id.clone()),
+            eni: slot.eni.as_ref().map(|eni| eni.id.clone()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a boot does about trouble: again, choose again, or give up and say so.
+//!
+//! Giving up begins by looking for my claim and my attachments. A claim marked `started` is not given up.
+
+use crate::pass_over::pass_over;
+use crate::patience::CALLS;
+use crate::steps::{tell_failure, tell_unhealthy};
+use crate::unwind::{Why, unwind};
+use crate::{Run, Step, Trouble};
+use berth_plan::claim::State;
+use berth_plan::telling::{Course, Ending, Kind, Phase, Slot, at_deadline, course};
+
+/// What comes after trouble.
+pub(crate) enum After {
+    /// The story from the top.
+    Again,
+    /// The end: a sentence and the exit code.
+    Ended(String, u8),
+}
+
+pub(crate) async fn settle(run: &Run, trouble: Trouble) -> After {
+    let phase = phase(run).await;
+    if trouble.choose_again && phase != Phase::Started {
+        // What went to another is let go of; the claim, where it names another, is left as it is.
+        if let Err(left) = unwind(run, Why::Elsewhere(&trouble.sentence)).await {
+            tracing::warn!("{left}");
+        }
+        return again_or_end(run, trouble, Phase::NoSlot).await;
+    }
+    match course(trouble.kind, phase) {
+        Course::Retry => again_or_end(run, trouble, phase).await,
+        Course::ChooseAgain => match pass_over(run, &trouble).await {
+            Ok(()) => again_or_end(run, Trouble { kind: Kind::NoSlot, ..trouble }, Phase::NoSlot).await,
+            Err(left) => again_or_end(run, left, phase).await,
+        },
+        Course::End(ending) => end(run, trouble, ending).await,
+    }
+}
+
+/// How far this boot has come, in this run or an earlier one.
+async fn phase(run: &Run) -> Phase {
+    let progress = run.progress();
+    if let Ok(records) = run.ports.claims.records().await {
+        let claims = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
+        let mut mine =
+            claims.filter(|c| c.names() == Some(&run.me.instance) && c.state == State::Held).peekable();
+        if mine.peek().is_some() {
+            let started = mine.any(|claim| claim.started.is_some());
+            run.progressed(|p| p.started = started);
+            return if started { Phase::Started } else { Phase::Attached };
+        }
+        run.progressed(|p| p.started = false);
+    } else if progress.started {
+        return Phase::Started;
+    }
+    if progress.attached { Phase::Attached } else { Phase::NoSlot }
+}
+
+async fn again_or_end(run: &Run, trouble: Trouble, phase: Phase) -> After {
+    if !run.is_overdue() {
+        run.pause(CALLS.wait(1, |bound| run.ports.host.random(bound))).await;
+        return After::Again;
+    }
+    match at_deadline(trouble.kind, phase) {
+        Course::End(ending) => end(run, trouble, ending).await,
+        Course::Retry | Course::ChooseAgain => {
+            run.pause(CALLS.wait(4, |bound| run.ports.host.random(bound))).await;
+            After::Again
+        }
+    }
+}
+
+async fn end(run: &Run, trouble: Trouble, ending: Ending) -> After {
+    if ending.slot != Slot::Keep {
+        run.ports.timeline.began(Step::Unwind);
+        let unwound = unwind(run, Why::GaveUp(&trouble.sentence)).await;
+        let outcome = unwound.err().map_or_else(|| "done".to_owned(), |left| left.sentence);
+        run.ports.timeline.ended(Step::Unwind, &outcome);
+    }
+    if ending.failure
+        && let Err(untold) = tell_failure(run).await
+    {
+        tracing::error!("failure could not be told: {untold}");
+    }
+    if ending.unhealthy
+        && let Err(untold) = tell_unhealthy(run).await
+    {
+        tracing::error!("unhealthy could not be told: {untold}");
+    }
+    After::Ended(trouble.to_string(), ending.exit)
+}

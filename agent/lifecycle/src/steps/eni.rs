@@ -1,0 +1,54 @@
+//! Step 5: the slot's interface, as soon as the exclusive attach was accepted.
+
+use super::attach::{Held, worth_another_try};
+use crate::patience::LOOKS;
+use crate::ports::Refusal;
+use crate::{Run, Step, Trouble};
+use berth_plan::picture::{EniSeen, Picture, free_device_index};
+use berth_plan::telling::Kind;
+
+const STEP: Step = Step::AttachEni;
+
+/// Attaches the interface; nothing to do where slots have none, or where it is attached to me.
+pub(crate) async fn attach_eni(run: &Run, held: &Held, picture: &Picture) -> Result<(), Trouble> {
+    let Some(mut eni) = held.slot.eni.clone() else { return Ok(()) };
+    let me = &run.me.instance;
+    let mut indexes = picture.instances.get(me).map(|me| me.indexes.clone()).unwrap_or_default();
+    let mut tries = 0;
+    loop {
+        if holder(&eni) == Some(me) {
+            return Ok(());
+        }
+        let index = free_device_index(&indexes);
+        let refused = match run.ports.cloud.attach_eni(&eni.id, me, index).await {
+            Ok(attachment) => {
+                run.ports.timeline.fact(STEP, &format!("{} accepted as {attachment} of {me}", eni.id));
+                return Ok(());
+            }
+            Err(refused) => refused,
+        };
+        if refused.refusal == Refusal::PlaceTaken {
+            indexes.insert(index);
+        }
+        let mut waits_for =
+            worth_another_try(refused).map_err(|trouble| Trouble { step: STEP, ..trouble })?;
+        if let Some(other) = holder(&eni) {
+            waits_for = format!("{other} to let go of {}; {waits_for}", eni.id);
+        }
+        run.ports.timeline.waiting(STEP, &waits_for);
+        if run.is_overdue() {
+            return Err(Trouble::new(STEP, Kind::NoSlot, format!("{} until the deadline", waits_for)));
+        }
+        run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
+        tries += 1;
+        if let Ok(enis) = run.ports.cloud.enis(&run.config.cluster, &run.me.zone).await
+            && let Some(fresh) = enis.into_iter().find(|fresh| fresh.id == eni.id)
+        {
+            eni = fresh;
+        }
+    }
+}
+
+fn holder(eni: &EniSeen) -> Option<&berth_plan::InstanceId> {
+    eni.attachment.as_ref().filter(|a| a.status != "detached")?.instance.as_ref()
+}

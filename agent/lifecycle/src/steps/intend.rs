@@ -1,0 +1,213 @@
+//! Step 3: the choice under the lock.
+//!
+//! The lock is held to decide, not to wait: what must be waited for is waited for as an intent's owner.
+
+use super::observe::{SlotsSeen, observe};
+use crate::patience::{LOOKS, Next, retry};
+use crate::strays;
+use crate::{Run, Step, Trouble};
+use berth_plan::choose::{Choice, Decision, Sight, choose, holders};
+use berth_plan::claim::{Claim, SlotRecords, Versioned};
+use berth_plan::holder::{Absence, Standing, standing};
+use berth_plan::picture::{Picture, Slot};
+use berth_plan::telling::Kind;
+use berth_plan::{BrokerId, InstanceId, Millis};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What this run goes for.
+pub(crate) enum Aim {
+    /// The slot is mine by its claim.
+    Resume(Slot, Box<Versioned<Claim>>),
+    /// An intent for it is mine.
+    Take(Slot),
+}
+
+/// How often in a row EC2 did not know an instance.
+type Absences = BTreeMap<InstanceId, u32>;
+
+/// Goes for a slot: waits until there is one, or the deadline.
+pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
+    let (mut named, mut absences, mut tries) = (BTreeSet::new(), Absences::new(), 0);
+    loop {
+        let before = records(run).await?;
+        named.extend(before.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()));
+        let seen = observe(run, &named).await?;
+        count_absences(&mut absences, &seen.picture);
+        if let Some(aim) = resume(run, &seen, before)? {
+            return Ok((aim, seen.picture));
+        }
+        let (decision, records) = decide(run, &seen, &absences).await?;
+        let kept = match &decision.choice {
+            Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) | Choice::Resume(id) => Some(*id),
+            Choice::LookAgain(_) | Choice::Nothing => None,
+        };
+        match decision.choice {
+            Choice::LookAgain(who) => {
+                named.extend(who);
+                continue;
+            }
+            Choice::Resume(_) => continue,
+            Choice::Nothing => {}
+            _ => {
+                let id = kept.expect("every other choice names a slot");
+                let slot =
+                    seen.slots.iter().find(|s| s.id == id).expect("the choice is one of the slots").clone();
+                run.ports.timeline.fact(Step::Intend, &chosen(&decision, id));
+                strays::clear(run, &seen, &records, Some(id)).await?;
+                return Ok((Aim::Take(slot), seen.picture));
+            }
+        }
+        strays::clear(run, &seen, &records, None).await?;
+        let reasons = reasons(&decision);
+        run.ports.timeline.waiting(Step::Intend, &format!("a vacant slot in {}: {reasons}", run.me.zone));
+        if run.is_overdue() {
+            let sentence =
+                format!("no slot of cluster {} is vacant in {}: {reasons}", run.config.cluster, run.me.zone);
+            return Err(Trouble::new(Step::Intend, Kind::NoSlot, sentence));
+        }
+        run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
+        tries += 1;
+    }
+}
+
+fn chosen(decision: &Decision, id: BrokerId) -> String {
+    let how = match &decision.choice {
+        Choice::Succeed(_, going) => {
+            let who: Vec<&str> = going.iter().map(InstanceId::as_str).collect();
+            format!("slot {id} chosen, as successor of {}", who.join(", "))
+        }
+        Choice::Adopt(_) => {
+            format!("slot {id} chosen: its volume is attached to this instance and no claim names anybody")
+        }
+        _ => format!("slot {id} chosen: the lowest vacant one of its zone"),
+    };
+    if decision.passed.is_empty() { how } else { format!("{how}; passed over: {}", reasons(decision)) }
+}
+
+fn reasons(decision: &Decision) -> String {
+    let shown: Vec<String> =
+        decision.passed.iter().take(5).map(|(id, why)| format!("slot {id}: {why}")).collect();
+    match decision.passed.len().checked_sub(5) {
+        None | Some(0) => shown.join("; "),
+        Some(more) => format!("{}; and {more} more", shown.join("; ")),
+    }
+}
+
+fn count_absences(absences: &mut Absences, picture: &Picture) {
+    for id in &picture.asked {
+        match picture.instances.contains_key(id) {
+            true => absences.remove(id),
+            false => absences.insert(id.clone(), absences.get(id).copied().unwrap_or(0) + 1),
+        };
+    }
+}
+
+async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> {
+    retry(run, Step::Intend, async || {
+        run.ports.claims.records().await.map_err(|error| Trouble::claims(Step::Intend, &error).into())
+    })
+    .await
+}
+
+/// My own slot needs no lock: nobody else may change a claim that names a living instance.
+fn resume(
+    run: &Run,
+    seen: &SlotsSeen,
+    mut records: BTreeMap<BrokerId, SlotRecords>,
+) -> Result<Option<Aim>, Trouble> {
+    let nobody = BTreeMap::new();
+    let decision = choose(&sight(run, seen, &records, &nobody, &|_, _| Standing::NotLookedUp));
+    let Choice::Resume(id) = decision.choice else { return Ok(None) };
+    let Some(slot) = seen.slots.iter().find(|slot| slot.id == id) else {
+        let sentence = format!(
+            "slot {id} is this instance's by its claim, but nothing in {} bears the tags berth:cluster={} and Name={}",
+            run.me.zone,
+            run.config.cluster,
+            run.name(id)
+        );
+        return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
+    };
+    let claim = records.remove(&id).and_then(|r| r.claim).expect("only a slot with a claim is resumed");
+    run.ports.timeline.fact(Step::Intend, &format!("slot {id} is this instance's already"));
+    Ok(Some(Aim::Resume(slot.clone(), Box::new(claim))))
+}
+
+/// What the choice looks at.
+pub(crate) fn sight<'a>(
+    run: &'a Run,
+    seen: &'a SlotsSeen,
+    records: &'a BTreeMap<BrokerId, SlotRecords>,
+    registrations: &'a BTreeMap<BrokerId, berth_plan::claim::Registration>,
+    standing: &'a dyn Fn(BrokerId, &InstanceId) -> Standing,
+) -> Sight<'a> {
+    Sight { me: &run.me.instance, token: &run.token, slots: &seen.slots, records, registrations, standing }
+}
+
+/// How the holders of a slot stand, by the picture and, for one that EC2 does not know, by ZooKeeper's clock.
+pub(crate) fn judge<'a>(
+    run: &'a Run,
+    picture: &'a Picture,
+    records: &'a BTreeMap<BrokerId, SlotRecords>,
+    absences: &'a BTreeMap<InstanceId, u32>,
+    zookeeper_now: Millis,
+) -> impl Fn(BrokerId, &InstanceId) -> Standing + 'a {
+    move |id, holder| {
+        let claim =
+            records.get(&id).and_then(|r| r.claim.as_ref()).filter(|c| c.value.names() == Some(holder));
+        let absence = Absence {
+            claim_age: claim.map(|claim| zookeeper_now.saturating_sub(claim.changed)),
+            reads: absences.get(holder).copied().unwrap_or(0),
+        };
+        standing(&run.me.instance, holder, picture, absence)
+    }
+}
+
+/// Decides under the lock and, where there is a slot to go for, writes the intent in one transaction with the check
+/// of the lock.
+async fn decide(
+    run: &Run,
+    seen: &SlotsSeen,
+    absences: &Absences,
+) -> Result<(Decision, BTreeMap<BrokerId, SlotRecords>), Trouble> {
+    retry(run, Step::Intend, async || {
+        let trouble = |error| Next::from(Trouble::claims(Step::Intend, &error));
+        let intent = run.intent();
+        let waiting =
+            |who: String| run.ports.timeline.waiting(Step::Intend, &format!("the lock, held by {who}"));
+        let lock = run.ports.claims.lock(&intent, &waiting).await.map_err(trouble)?;
+        let read = async {
+            let records = lock.records().await?;
+            Ok((records, run.ports.registrations.all().await?))
+        };
+        let (records, registrations) = match read.await {
+            Ok(read) => read,
+            Err(error) => {
+                lock.unlock().await;
+                return Err(trouble(error));
+            }
+        };
+        let judge = judge(run, &seen.picture, &records, absences, lock.taken_at());
+        let decision = choose(&sight(run, seen, &records, &registrations, &judge));
+        let intended = match &decision.choice {
+            Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) => {
+                let slot = seen.slots.iter().find(|s| s.id == *id).cloned();
+                run.progressed(|p| p.slot = slot);
+                lock.intend(*id, &intent).await
+            }
+            _ => Ok(()),
+        };
+        lock.unlock().await;
+        intended.map_err(trouble)?;
+        drop(judge);
+        Ok((decision, records))
+    })
+    .await
+}
+
+/// The instances that must be looked up for these slots and records.
+pub(crate) fn to_look_up(
+    seen: &SlotsSeen,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+) -> BTreeSet<InstanceId> {
+    holders(&seen.slots, records)
+}

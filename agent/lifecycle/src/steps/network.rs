@@ -1,0 +1,136 @@
+//! Step 6: the kernel's side of the slot's interface.
+
+use super::attach::Held;
+use crate::patience::{Next, retry};
+use crate::ports::Reached;
+use crate::{Run, Step, Trouble};
+use berth_plan::network::{Seen, Wanted, plan};
+use berth_plan::picture::EniSeen;
+use berth_plan::telling::Kind;
+use berth_plan::{Millis, Subnet};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+const STEP: Step = Step::Network;
+
+/// For how long the kernel is waited for before the state of the attachment is asked for again.
+const APPEARS_WITHIN: Millis = 20_000;
+
+/// For how long one peer may be silent.
+const ANSWERS_WITHIN: Millis = 3_000;
+
+/// Waits for the link, configures it, proves it.
+pub(crate) async fn network(run: &Run, held: &Held) -> Result<(), Trouble> {
+    let Some(eni) = &held.slot.eni else { return Ok(()) };
+    let wanted = Wanted { mac: eni.mac, addresses: eni.addresses.clone(), subnet: subnet(run, eni).await? };
+    appeared(run, eni).await?;
+    let seen = configured(run, eni, &wanted).await?;
+    proven(run, &wanted, &seen).await
+}
+
+async fn subnet(run: &Run, eni: &EniSeen) -> Result<Subnet, Trouble> {
+    if let Some((id, subnet)) = &run.me.subnet
+        && *id == eni.subnet
+    {
+        return Ok(*subnet);
+    }
+    retry(run, STEP, async || {
+        run.ports.cloud.subnet(&eni.subnet).await.map_err(|error| Trouble::cloud(STEP, &error).into())
+    })
+    .await
+}
+
+async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
+    let began = run.ports.host.since_boot();
+    loop {
+        let within = APPEARS_WITHIN.min(run.deadline.saturating_sub(run.ports.host.since_boot()).max(1));
+        if run.ports.network.appeared(eni.mac, within).await.map_err(|e| Trouble::network(STEP, e))? {
+            return Ok(());
+        }
+        let waited = (run.ports.host.since_boot() - began) / 1000;
+        let state = match run.ports.cloud.enis_of(&run.me.instance).await {
+            Ok(enis) => enis
+                .iter()
+                .find(|e| e.id == eni.id)
+                .and_then(|e| e.attachment.as_ref())
+                .map_or_else(|| "not attached".to_owned(), |a| a.status.clone()),
+            Err(error) => error.to_string(),
+        };
+        let sentence = format!(
+            "{}: waiting for a link with the address {}, EC2 says \"{state}\" after {waited} s",
+            eni.id, eni.mac
+        );
+        run.ports.timeline.waiting(STEP, &sentence);
+        if run.is_overdue() {
+            return Err(Trouble::new(STEP, Kind::Host, sentence));
+        }
+    }
+}
+
+/// Look, plan, apply, look again.
+async fn configured(run: &Run, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, Trouble> {
+    let network = &run.ports.network;
+    let mut left = Vec::new();
+    // Udev may rename the link between a look and an act; a second pass sees the new name.
+    for _ in 0..3 {
+        let Some(seen) = network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))? else {
+            continue;
+        };
+        left = plan(wanted, &seen);
+        if left.is_empty() {
+            return Ok(seen);
+        }
+        for act in &left {
+            match network.apply(&seen, act).await {
+                Ok(()) => run.ports.timeline.fact(STEP, &format!("{}: {act:?}", seen.name)),
+                Err(error) => {
+                    tracing::debug!(%error, ?act, "looking again");
+                    break;
+                }
+            }
+        }
+    }
+    let sentence =
+        format!("{}: the kernel does not keep {left:?}; is another network manager at work?", eni.id);
+    Err(Trouble::new(STEP, Kind::Host, sentence))
+}
+
+/// A route lookup, and one answer to a connection from the interface's address. It proves routing and the peers'
+/// security groups; not that others may connect to us.
+async fn proven(run: &Run, wanted: &Wanted, seen: &Seen) -> Result<(), Trouble> {
+    let Some(&from) = wanted.addresses.first() else {
+        return Err(Trouble::new(STEP, Kind::Configuration, "the slot's interface has no IPv4 address"));
+    };
+    let gateway = wanted.subnet.gateway();
+    let link = run.ports.network.way_out(from, gateway).await.map_err(|e| Trouble::network(STEP, e))?;
+    if link != seen.index {
+        let sentence =
+            format!("a packet from {from} would leave by link {link}, not by {} ({})", seen.index, seen.name);
+        return Err(Trouble::new(STEP, Kind::Host, sentence));
+    }
+    let peers = peers(run).await;
+    retry(run, STEP, async || {
+        let mut silent = Vec::new();
+        let mut tries: FuturesUnordered<_> =
+            peers.iter().map(|peer| run.ports.network.reach(from, peer, ANSWERS_WITHIN)).collect();
+        while let Some(reached) = tries.next().await {
+            match reached {
+                Reached::Answered => return Ok(()),
+                Reached::Silent(why) => silent.push(why),
+            }
+        }
+        let sentence = format!(
+            "nobody answers to {from}: {}; look at the security groups and routes of the interface",
+            silent.join("; ")
+        );
+        Err(Next::from(Trouble::new(STEP, Kind::ControlPlane, sentence)))
+    })
+    .await
+}
+
+async fn peers(run: &Run) -> Vec<String> {
+    let registered = run.ports.registrations.all().await.unwrap_or_default();
+    let brokers =
+        registered.values().filter_map(|r| r.endpoints.first()).map(|(host, port)| format!("{host}:{port}"));
+    run.config.zookeeper_hosts.iter().cloned().chain(brokers.take(4)).collect()
+}

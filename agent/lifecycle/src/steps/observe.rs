@@ -1,0 +1,85 @@
+//! Step 2: a picture of slots and holders, taken before the lock.
+
+use crate::patience::{Next, retry};
+use crate::{Run, Step, Trouble};
+use berth_plan::InstanceId;
+use berth_plan::picture::{Picture, Slot, slots};
+use berth_plan::telling::Kind;
+use futures_util::future::try_join;
+use std::collections::BTreeSet;
+
+/// What one look brought.
+pub(crate) struct SlotsSeen {
+    pub(crate) picture: Picture,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// How many spaced looks must agree that there is no slot: one empty answer may be an old one.
+const EMPTY_LOOKS: u32 = 3;
+
+/// Looks at EC2: interfaces and volumes of the cluster in my zone, me, and every instance that they or `named` name.
+pub(crate) async fn observe(run: &Run, named: &BTreeSet<InstanceId>) -> Result<SlotsSeen, Trouble> {
+    let mut empty = 0;
+    retry(run, Step::Observe, async || {
+        let picture = look(run, named).await?;
+        let config = &run.config;
+        let slots = slots(&picture, &config.cluster, &run.me.zone, &config.name, config.parts);
+        if !slots.is_empty() {
+            return Ok(SlotsSeen { picture, slots });
+        }
+        empty += 1;
+        if empty < EMPTY_LOOKS {
+            let sentence = format!(
+                "no slot of cluster {} in {} yet, look {empty} of {EMPTY_LOOKS}",
+                config.cluster, run.me.zone
+            );
+            return Err(Next::Again(Trouble::new(Step::Observe, Kind::Configuration, sentence)));
+        }
+        Err(Next::Stop(no_slots(run).await))
+    })
+    .await
+}
+
+async fn look(run: &Run, named: &BTreeSet<InstanceId>) -> Result<Picture, Trouble> {
+    let cloud = &run.ports.cloud;
+    let (cluster, zone) = (&run.config.cluster, &run.me.zone);
+    let trouble = |error| Trouble::cloud(Step::Observe, &error);
+    let (enis, volumes) =
+        try_join(cloud.enis(cluster, zone), cloud.volumes(cluster, zone)).await.map_err(trouble)?;
+    let attached = volumes.iter().flat_map(|v| v.attachments.iter().map(|a| &a.instance));
+    let connected = enis.iter().filter_map(|e| e.attachment.as_ref()?.instance.as_ref());
+    let asked: BTreeSet<InstanceId> =
+        attached.chain(connected).chain(named).chain([&run.me.instance]).cloned().collect();
+    let instances = cloud.instances(&asked).await.map_err(trouble)?;
+    // Only who runs may be on its way out by Auto Scaling's word.
+    let running = |id: &&InstanceId| {
+        **id != run.me.instance
+            && instances.get(*id).is_some_and(|i| matches!(i.state.as_str(), "running" | "pending"))
+    };
+    let living: BTreeSet<InstanceId> = asked.iter().filter(running).cloned().collect();
+    let group_states = match living.is_empty() {
+        true => Default::default(),
+        false => cloud.group_states(&living).await.map_err(trouble)?,
+    };
+    Ok(Picture { enis, volumes, instances, asked, group_states })
+}
+
+async fn no_slots(run: &Run) -> Trouble {
+    let (cluster, zone) = (&run.config.cluster, &run.me.zone);
+    let names = run.name_wildcard();
+    let found = run.ports.cloud.untagged(&names, zone).await.unwrap_or_default();
+    let advice = if found.is_empty() {
+        format!(
+            "make interfaces and volumes with the tags berth:cluster={cluster} and Name={names} in this zone"
+        )
+    } else {
+        let ids = found.join(" ");
+        format!(
+            "adopt what bears the Name alone: aws ec2 create-tags --resources {ids} --tags Key=berth:cluster,Value={cluster}"
+        )
+    };
+    let sentence = format!(
+        "no interface or volume of {zone} bears the tag berth:cluster={cluster}, seen {EMPTY_LOOKS} times; {advice}"
+    );
+    Trouble::new(Step::Observe, Kind::Configuration, sentence)
+}

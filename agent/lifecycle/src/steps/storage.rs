@@ -1,0 +1,238 @@
+//! Step 7: the slot's volume, from the device to a log dir that belongs to this slot.
+
+use super::attach::Held;
+use crate::patience::{Next, retry};
+use crate::ports::{ClaimsError, Device};
+use crate::{Run, Step, Trouble};
+use berth_plan::claim::{Claim, DiskRecord};
+use berth_plan::consent::{DiskPlan, FormatConsent, FormatTag, TAG, disk};
+use berth_plan::identity::{Expected, Refused, agrees};
+use berth_plan::picture::VolumeSeen;
+use berth_plan::probe::{BlankDevice, Fs, probe};
+use berth_plan::telling::Kind;
+use berth_plan::{BrokerId, Millis};
+
+const STEP: Step = Step::Storage;
+
+/// For how long the kernel is waited for before the state of the attachment is asked for again.
+const APPEARS_WITHIN: Millis = 20_000;
+
+/// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
+pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
+    let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
+    let held = match is_mounted(run, &volume).await? {
+        true => held,
+        false => mounted(run, held, &volume).await?,
+    };
+    identified(run, &held).await?;
+    Ok(held)
+}
+
+/// Whether the slot's volume is mounted at its place. Something else there is the operator's to move.
+async fn is_mounted(run: &Run, volume: &VolumeSeen) -> Result<bool, Trouble> {
+    let at = &run.config.mount;
+    let Some(mounted) = run.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))? else {
+        return Ok(false);
+    };
+    if mounted.serial.as_deref() == Some(volume.id.serial().as_str()) {
+        return Ok(true);
+    }
+    let sentence = format!(
+        "{at} is a mount of {} ({}), which is not {}; unmount it",
+        mounted.device, mounted.fs, volume.id
+    );
+    Err(Trouble::new(STEP, Kind::Configuration, sentence))
+}
+
+async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen) -> Result<Held, Trouble> {
+    let at = &run.config.mount;
+    let device = device(run, volume).await?;
+    let (fs, uuid, confirm) = file_system(run, &held.claim, volume, device.as_ref()).await?;
+    device.preen(fs).await.map_err(|e| Trouble::disk(STEP, e))?;
+    device.mount(fs, at, &run.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
+    run.ports
+        .timeline
+        .fact(STEP, &format!("{} mounted at {at}: {fs} {uuid} on {}", volume.id, device.path()));
+    if device.grow(fs, at).await.map_err(|e| Trouble::disk(STEP, e))? {
+        run.ports.timeline.fact(STEP, &format!("the {fs} of {} grown to {} bytes", volume.id, device.size()));
+    }
+    if let Some(done) = confirm {
+        tag(run, volume, &done).await?;
+    }
+    let record = DiskRecord { volume: volume.id.clone(), fs: fs.name().to_owned(), uuid };
+    if held.claim.disk.as_ref() != Some(&record) {
+        held = remembered(run, held, record).await?;
+    }
+    Ok(held)
+}
+
+async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
+    let began = run.ports.host.since_boot();
+    loop {
+        let within = APPEARS_WITHIN.min(run.deadline.saturating_sub(run.ports.host.since_boot()).max(1));
+        if let Some(device) =
+            run.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))?
+        {
+            return Ok(device);
+        }
+        let waited = (run.ports.host.since_boot() - began) / 1000;
+        let seen = run.ports.cloud.volumes_of(&run.me.instance).await;
+        let state = match &seen {
+            Ok(volumes) => volumes
+                .iter()
+                .find(|v| v.id == volume.id)
+                .and_then(|v| v.attachments.iter().find(|a| a.instance == run.me.instance))
+                .map_or("not attached", |a| a.state.as_str())
+                .to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let sentence = format!(
+            "{}: waiting for a device with the serial {}, EC2 says \"{state}\" after {waited} s",
+            volume.id,
+            volume.id.serial()
+        );
+        run.ports.timeline.waiting(STEP, &sentence);
+        if run.is_overdue() {
+            return Err(Trouble::new(STEP, Kind::Host, sentence));
+        }
+    }
+}
+
+/// The file system to mount: found, or made where the consent says so. And the tag that is still to be confirmed.
+async fn file_system(
+    run: &Run,
+    claim: &Claim,
+    volume: &VolumeSeen,
+    device: &dyn Device,
+) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
+    let known = claim.disk.as_ref();
+    let fresh = run.ports.host.uuid();
+    let look =
+        async |volume: &VolumeSeen| disk(volume, known, probe(&device.sample().await), device.size(), &fresh);
+    match look(volume).await {
+        DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
+        DiskPlan::Configuration(sentence) => Err(Trouble::new(STEP, Kind::Configuration, sentence)),
+        DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
+        DiskPlan::Format(..) => {
+            // The picture's tag may be old: the consent is read anew before it is spent.
+            let current = current(run, volume).await?;
+            let DiskPlan::Format(blank, consent) = look(&current).await else {
+                let sentence = format!(
+                    "the tag {TAG} of {} changed while it was read; the next look decides",
+                    volume.id
+                );
+                return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
+            };
+            format(run, &current, device, blank, &consent).await?;
+            match look(&tagged(current, &consent.started())).await {
+                DiskPlan::Mount { fs, uuid, confirm } if uuid == consent.uuid() => Ok((fs, uuid, confirm)),
+                other => {
+                    let sentence = format!(
+                        "{} was formatted as {} {}, but shows {other:?}",
+                        volume.id,
+                        consent.fs(),
+                        consent.uuid()
+                    );
+                    Err(Trouble::fault(STEP, "format", sentence))
+                }
+            }
+        }
+    }
+}
+
+fn tagged(volume: VolumeSeen, tag: &FormatTag) -> VolumeSeen {
+    VolumeSeen { format: Some(tag.to_string()), ..volume }
+}
+
+async fn format(
+    run: &Run,
+    volume: &VolumeSeen,
+    device: &dyn Device,
+    blank: BlankDevice,
+    consent: &FormatConsent,
+) -> Result<(), Trouble> {
+    if !consent.is_spent() {
+        tag(run, volume, &consent.started()).await?;
+    }
+    device.format(blank, consent).await.map_err(|e| Trouble::disk(STEP, e))?;
+    run.ports.timeline.fact(STEP, &format!("{} formatted as {} {}", volume.id, consent.fs(), consent.uuid()));
+    Ok(())
+}
+
+/// Writes the tag and reads it back: what was not confirmed was not written.
+async fn tag(run: &Run, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trouble> {
+    let text = tag.to_string();
+    retry(run, STEP, async || {
+        let now = current(run, volume).await?.format;
+        if now.as_deref() == Some(text.as_str()) {
+            return Ok(());
+        }
+        run.ports.cloud.tag_volume(&volume.id, TAG, &text).await.map_err(|e| Trouble::cloud(STEP, &e))?;
+        let seen = current(run, volume).await?.format;
+        if seen.as_deref() == Some(text.as_str()) {
+            return Ok(());
+        }
+        let sentence = format!(
+            "{}: wrote the tag {TAG}={text}, EC2 still shows {}",
+            volume.id,
+            seen.as_deref().unwrap_or("none")
+        );
+        Err(Next::Again(Trouble::new(STEP, Kind::ControlPlane, sentence)))
+    })
+    .await
+}
+
+async fn current(run: &Run, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> {
+    retry(run, STEP, async || {
+        let of_me =
+            run.ports.cloud.volumes_of(&run.me.instance).await.map_err(|e| Trouble::cloud(STEP, &e))?;
+        of_me.into_iter().find(|v| v.id == volume.id).ok_or_else(|| {
+            let sentence = format!("{}: EC2 does not show it attached to {} yet", volume.id, run.me.instance);
+            Next::Again(Trouble::new(STEP, Kind::ControlPlane, sentence))
+        })
+    })
+    .await
+}
+
+async fn remembered(run: &Run, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
+    let claim = held.claim.on_disk(record);
+    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?;
+    Ok(Held { claim, version, ..held })
+}
+
+/// Writes a claim that is mine at the version that I read last.
+pub(super) async fn updated(
+    run: &Run,
+    step: Step,
+    id: BrokerId,
+    claim: &Claim,
+    version: i32,
+) -> Result<i32, Trouble> {
+    retry(run, step, async || match run.ports.claims.write(id, claim, Some(version)).await {
+        Ok(written) => Ok(written.version),
+        Err(error @ ClaimsError::Conflict(_)) => Err(Next::Stop(Trouble::elsewhere(step, error.to_string()))),
+        Err(error) => Err(Trouble::claims(step, &error).into()),
+    })
+    .await
+}
+
+/// The disk has the last word: `meta.properties` must agree with the slot and with the cluster.
+async fn identified(run: &Run, held: &Held) -> Result<(), Trouble> {
+    let (mount, log_dir) = (&run.config.mount, &run.config.log_dir);
+    let found = run.ports.disks.identity(mount, log_dir).await.map_err(|e| Trouble::disk(STEP, e))?;
+    let cluster = retry(run, STEP, async || {
+        run.ports.registrations.cluster().await.map_err(|error| Trouble::claims(STEP, &error).into())
+    })
+    .await?;
+    let registered_before = held.claim.registered.is_some();
+    let expected = Expected { id: held.slot.id, cluster: cluster.as_deref(), registered_before, log_dir };
+    agrees(&found, &expected).map_err(|refused| match refused {
+        Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
+        Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
+    })?;
+    run.ports
+        .disks
+        .prepare_log_dir(mount, log_dir, &run.config.user)
+        .await
+        .map_err(|e| Trouble::disk(STEP, e))
+}

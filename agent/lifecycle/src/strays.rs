@@ -1,0 +1,101 @@
+//! One slot per instance: what of the cluster is attached to me and is not of my slot is detached.
+//!
+//! A late commit of a lost reply, or what an earlier run left. Decided on claims read in this very pass; with
+//! ZooKeeper away nothing is detached, because this is not called.
+
+use crate::ports::Refusal;
+use crate::steps::SlotsSeen;
+use crate::unwind::{done, volume_detached};
+use crate::{Run, Step, Trouble};
+use berth_plan::BrokerId;
+use berth_plan::choose::superfluous;
+use berth_plan::claim::{SlotRecords, State};
+use berth_plan::picture::Slot;
+use std::collections::BTreeMap;
+
+const STEP: Step = Step::Unwind;
+
+/// Detaches strays and finishes what an earlier run of this instance could not undo. `kept` is the slot that this run
+/// goes for; the slot whose claim names me is kept too.
+pub(crate) async fn clear(
+    run: &Run,
+    seen: &SlotsSeen,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+    kept: Option<BrokerId>,
+) -> Result<(), Trouble> {
+    let me = &run.me.instance;
+    let claimed = |id: BrokerId| {
+        let claim = records.get(&id).and_then(|r| r.claim.as_ref()).map(|c| &c.value);
+        claim
+            .is_some_and(|c| c.names() == Some(me) && c.state == State::Held && Some(id) == kept.or(Some(id)))
+    };
+    for slot in seen.slots.iter().filter(|slot| Some(slot.id) != kept && !claimed(slot.id)) {
+        detach(run, slot).await;
+    }
+    for id in unfinished(run, records, kept) {
+        finish(run, seen, records, id).await?;
+    }
+    Ok(())
+}
+
+async fn detach(run: &Run, slot: &Slot) {
+    let me = &run.me.instance;
+    if let Some(volume) = slot.volume.as_ref().filter(|v| v.attachments.iter().any(|a| a.instance == *me)) {
+        run.ports.timeline.fact(
+            STEP,
+            &format!("{} is attached to {me}, which holds another slot or none: detached", volume.id),
+        );
+        if let Err(error) = volume_detached(run, &volume.id).await {
+            tracing::warn!(volume = %volume.id, "{error}");
+        }
+    }
+    let attachment =
+        slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref()).filter(|a| a.instance.as_ref() == Some(me));
+    if let Some(attachment) = attachment {
+        run.ports
+            .timeline
+            .fact(STEP, &format!("{} on {me} is of another slot than its own: detached", attachment.id));
+        if let Err(error) = done(run.ports.cloud.detach_eni(&attachment.id).await)
+            && error.refusal != Refusal::NotFound
+        {
+            tracing::warn!(attachment = %attachment.id, %error, "detaching on a later look");
+        }
+    }
+}
+
+fn unfinished(run: &Run, records: &BTreeMap<BrokerId, SlotRecords>, kept: Option<BrokerId>) -> Vec<BrokerId> {
+    let me = &run.me.instance;
+    let marked = records.iter().filter(|(_, r)| {
+        r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me) && c.value.state == State::Unfinished)
+    });
+    let mut ids: Vec<BrokerId> = marked.map(|(id, _)| *id).collect();
+    if let Some(kept) = kept {
+        ids.extend(superfluous(me, kept, records));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Once nothing of the slot is attached here, its claim is given back.
+async fn finish(
+    run: &Run,
+    seen: &SlotsSeen,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+    id: BrokerId,
+) -> Result<(), Trouble> {
+    let attached =
+        seen.slots.iter().any(|slot| slot.id == id && slot.attached_to().contains(&run.me.instance));
+    let Some(claim) = records.get(&id).and_then(|r| r.claim.as_ref()).filter(|_| !attached) else {
+        return Ok(());
+    };
+    let next = claim.value.given_back(run.ports.host.unix_time(), "finished what was left to undo");
+    match run.ports.claims.write(id, &next, Some(claim.version)).await {
+        Ok(_) => run
+            .ports
+            .timeline
+            .fact(STEP, &format!("claim of slot {id} given back: nothing of it is attached here")),
+        Err(error) => tracing::warn!(slot = %id, %error, "finishing on a later look"),
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! What can go wrong, as one sentence and what it means.
+
+use crate::ports::{ClaimsError, CloudError, DiskError, HostError, NetworkError, Refusal, ServiceError};
+use berth_plan::telling::Kind;
+use std::fmt;
+
+/// The steps of a boot, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Who am I.
+    Identify,
+    /// A picture of slots and holders.
+    Observe,
+    /// The choice under the lock.
+    Intend,
+    /// The exclusive attach and the claim.
+    AttachVolume,
+    /// The slot's interface.
+    AttachEni,
+    /// Link, addresses, routes, rules.
+    Network,
+    /// Device, file system, mount, identity.
+    Storage,
+    /// server.properties.
+    Configure,
+    /// The unit, until it is registered.
+    Start,
+    /// Until it is in sync.
+    Ready,
+    /// CloudFormation and Auto Scaling.
+    Signal,
+    /// Giving a slot back.
+    Unwind,
+}
+
+impl Step {
+    /// The step's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identify => "identify",
+            Self::Observe => "observe",
+            Self::Intend => "intend",
+            Self::AttachVolume => "attach volume",
+            Self::AttachEni => "attach ENI",
+            Self::Network => "network",
+            Self::Storage => "storage",
+            Self::Configure => "configure",
+            Self::Start => "start",
+            Self::Ready => "ready",
+            Self::Signal => "signal",
+            Self::Unwind => "unwind",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}
+
+/// Trouble: its kind decides what is done, its sentence is what people read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Where.
+    pub step: Step,
+    /// What it means.
+    pub kind: Kind,
+    /// One word, for a fault record.
+    pub code: String,
+    /// What was tried, on which id, what was seen, what to do.
+    pub sentence: String,
+    /// The slot went to another, or must be looked at anew: choose again, nothing is recorded.
+    pub choose_again: bool,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.step, self.sentence)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl Trouble {
+    /// Trouble of a kind.
+    pub fn new(step: Step, kind: Kind, sentence: impl Into<String>) -> Self {
+        Self { step, kind, code: String::new(), sentence: sentence.into(), choose_again: false }
+    }
+
+    /// A fault of this slot.
+    pub fn fault(step: Step, code: &str, sentence: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), ..Self::new(step, Kind::SlotFault, sentence) }
+    }
+
+    /// The slot is not ours after all.
+    pub fn elsewhere(step: Step, sentence: impl Into<String>) -> Self {
+        Self { choose_again: true, ..Self::new(step, Kind::NoSlot, sentence) }
+    }
+
+    /// Whether another try may help.
+    pub fn is_passing(&self) -> bool {
+        self.kind == Kind::ControlPlane
+    }
+
+    /// The same trouble after a wait.
+    pub(crate) fn after(self, waited: u64) -> Self {
+        Self { sentence: format!("{}; tried for {} s", self.sentence, waited / 1000), ..self }
+    }
+
+    pub(crate) fn cloud(step: Step, error: &CloudError) -> Self {
+        let kind = match error.refusal {
+            Refusal::Unauthorized | Refusal::Key | Refusal::WrongZone | Refusal::Limit => Kind::Configuration,
+            _ => Kind::ControlPlane,
+        };
+        let advice = match error.refusal {
+            Refusal::Unauthorized => "; allow this call in the policy of the instance's role",
+            Refusal::Key => {
+                "; allow kms:CreateGrant and kms:Decrypt on the volume's key to the instance's role"
+            }
+            Refusal::WrongZone => {
+                "; a slot's volume, interface and instance must be in one Availability Zone"
+            }
+            Refusal::Limit => "; use an instance type that takes one more attachment",
+            _ => "",
+        };
+        Self::new(step, kind, format!("{error}{advice}"))
+    }
+
+    pub(crate) fn claims(step: Step, error: &ClaimsError) -> Self {
+        let kind = match error {
+            ClaimsError::Away(_) | ClaimsError::Conflict(_) => Kind::ControlPlane,
+            ClaimsError::Refused(_) | ClaimsError::Record { .. } => Kind::Configuration,
+        };
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        Self::new(step, kind, format!("{error}{cause}"))
+    }
+
+    pub(crate) fn disk(step: Step, error: DiskError) -> Self {
+        match error {
+            DiskError::Device(sentence) => Self::fault(step, "device", sentence),
+            DiskError::Configuration(sentence) => Self::new(step, Kind::Configuration, sentence),
+            DiskError::Host(sentence) => Self::new(step, Kind::Host, sentence),
+        }
+    }
+
+    pub(crate) fn network(step: Step, error: NetworkError) -> Self {
+        Self::new(step, Kind::Host, error.0)
+    }
+
+    pub(crate) fn service(step: Step, error: ServiceError) -> Self {
+        Self::new(step, Kind::Host, error.0)
+    }
+
+    pub(crate) fn host(step: Step, error: HostError) -> Self {
+        Self::new(step, Kind::Host, error.0)
+    }
+}

@@ -1,0 +1,186 @@
+//! Giving a slot back: what was attached is detached and seen detached, then the claim goes back, last of all.
+//!
+//! Never called for a slot whose claim is marked `started`.
+
+use crate::patience::LOOKS;
+use crate::ports::{CloudError, Refusal};
+use crate::steps::SETTLED;
+use crate::{Run, Step, Trouble, notes};
+use berth_plan::claim::{Claim, State, Versioned};
+use berth_plan::network::undo;
+use berth_plan::picture::Slot;
+use berth_plan::telling::Kind;
+use berth_plan::{AttachmentId, Millis, VolumeId};
+
+const STEP: Step = Step::Unwind;
+
+/// How long a detach may take to be seen before it is left as unfinished.
+const DETACHES_WITHIN: Millis = 180_000;
+
+/// How many spaced reads must agree that nothing is attached: one may be behind.
+const AGREEING_READS: u32 = 2;
+
+/// Why a slot is given back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Why<'a> {
+    /// The boot gives up.
+    GaveUp(&'a str),
+    /// The slot is another's, or is looked at anew.
+    Elsewhere(&'a str),
+    /// A fault of the slot.
+    Fault(&'a str),
+}
+
+impl Why<'_> {
+    fn sentence(&self) -> String {
+        match self {
+            Self::GaveUp(why) => format!("gave up: {why}"),
+            Self::Elsewhere(why) => format!("let go: {why}"),
+            Self::Fault(why) => format!("passed over: {why}"),
+        }
+    }
+}
+
+/// Gives back what this run holds of a slot. What could not be undone stays in the claim as `unfinished`.
+pub(crate) async fn unwind(run: &Run, why: Why<'_>) -> Result<(), Trouble> {
+    let Some(slot) = run.progress().slot else { return Ok(()) };
+    let left = match host_side(run).await {
+        Ok(()) => detach(run, &slot).await,
+        Err(trouble) => vec![trouble.sentence],
+    };
+    give_back(run, &slot, why, &left).await?;
+    if let Err(error) = run.ports.claims.drop_intent(slot.id, &run.intent()).await {
+        tracing::warn!(%error, slot = %slot.id, "the intent stays until the session ends");
+    }
+    if !left.is_empty() {
+        let sentence = format!("slot {}: still to undo: {}", slot.id, left.join("; "));
+        return Err(Trouble::new(STEP, Kind::Host, sentence));
+    }
+    run.progressed(|p| *p = Default::default());
+    Ok(())
+}
+
+/// The kernel's side: the gate, the mount, the routes.
+async fn host_side(run: &Run) -> Result<(), Trouble> {
+    run.ports.host.forget(SETTLED).map_err(|e| Trouble::host(STEP, e))?;
+    run.ports.disks.unmount(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))?;
+    let Some(eni) = run.progress().slot.and_then(|slot| slot.eni) else { return Ok(()) };
+    let seen = run.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?;
+    if let Some(seen) = seen {
+        for act in undo(&seen) {
+            run.ports.network.apply(&seen, &act).await.map_err(|e| Trouble::network(STEP, e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends both detaches whatever a describe shows, then waits to see them done. What is left, as sentences.
+pub(crate) async fn detach(run: &Run, slot: &Slot) -> Vec<String> {
+    let (me, cloud) = (&run.me.instance, &run.ports.cloud);
+    let began = run.ports.host.since_boot();
+    let (mut agreeing, mut looks) = (0, 0);
+    loop {
+        let mut left = Vec::new();
+        let attached = attached(run, slot).await;
+        if let Some(volume) = &slot.volume
+            && (looks == 0 || attached.as_ref().map_or(true, |(v, _)| v.is_some()))
+        {
+            left.extend(volume_detached(run, &volume.id).await.err());
+        }
+        match &attached {
+            Ok((volume, eni)) => {
+                left.extend(volume.as_ref().map(|v| format!("{v} is still attached to {me}")));
+                if let Some((id, attachment)) = eni {
+                    left.push(format!("{id} is still attached to {me}"));
+                    left.extend(done(cloud.detach_eni(attachment).await).err().map(|e| e.to_string()));
+                }
+            }
+            Err(error) => left.push(error.to_string()),
+        }
+        agreeing = if left.is_empty() { agreeing + 1 } else { 0 };
+        if agreeing >= AGREEING_READS {
+            run.ports.timeline.fact(STEP, &format!("slot {} detached from {me}", slot.id));
+            return Vec::new();
+        }
+        if run.ports.host.since_boot() - began >= DETACHES_WITHIN {
+            return left;
+        }
+        if let Some(state) = left.first() {
+            run.ports.timeline.waiting(STEP, state);
+        }
+        run.ports.host.sleep(LOOKS.wait(looks, |bound| run.ports.host.random(bound))).await;
+        looks += 1;
+    }
+}
+
+type Attached = (Option<VolumeId>, Option<(String, AttachmentId)>);
+
+/// What of the slot is attached to me, read now.
+async fn attached(run: &Run, slot: &Slot) -> Result<Attached, CloudError> {
+    let me = &run.me.instance;
+    let volume = match &slot.volume {
+        None => None,
+        Some(volume) => {
+            run.ports.cloud.volumes_of(me).await?.into_iter().find(|v| v.id == volume.id).map(|v| v.id)
+        }
+    };
+    let eni = match &slot.eni {
+        None => None,
+        Some(eni) => run
+            .ports
+            .cloud
+            .enis_of(me)
+            .await?
+            .into_iter()
+            .find(|e| e.id == eni.id)
+            .and_then(|e| e.attachment.map(|a| (e.id.to_string(), a.id))),
+    };
+    Ok((volume, eni))
+}
+
+/// One DetachVolume, its note written ahead.
+pub(crate) async fn volume_detached(run: &Run, volume: &VolumeId) -> Result<(), String> {
+    notes::about_to_detach(run, volume).map_err(|error| error.to_string())?;
+    let sent = run.ports.cloud.detach_volume(volume, &run.me.instance).await;
+    done(sent).map_err(|error| error.to_string())
+}
+
+/// "It is not attached" is what a detach is for.
+pub(crate) fn done(sent: Result<(), CloudError>) -> Result<(), CloudError> {
+    match sent {
+        Err(error) if matches!(error.refusal, Refusal::NotAttached | Refusal::WrongState) => Ok(()),
+        other => other,
+    }
+}
+
+async fn give_back(run: &Run, slot: &Slot, why: Why<'_>, left: &[String]) -> Result<(), Trouble> {
+    for _ in 0..5 {
+        let trouble = |error| Trouble::claims(STEP, &error);
+        let record = run.ports.claims.record(slot.id).await.map_err(trouble)?;
+        let Some(Versioned { value: claim, version, .. }) = record.claim else { return Ok(()) };
+        if claim.names() != Some(&run.me.instance) || claim.state == State::Free || claim.started.is_some() {
+            return Ok(());
+        }
+        let next = returned(run, &claim, why, left);
+        match run.ports.claims.write(slot.id, &next, Some(version)).await {
+            Ok(_) => {
+                run.ports
+                    .timeline
+                    .fact(STEP, &format!("claim of slot {} given back: {}", slot.id, why.sentence()));
+                return Ok(());
+            }
+            Err(error) => tracing::debug!(%error, "reading the claim again"),
+        }
+        run.ports.host.sleep(LOOKS.wait(0, |bound| run.ports.host.random(bound))).await;
+    }
+    let sentence = format!("the claim of slot {} could not be given back", slot.id);
+    Err(Trouble::new(STEP, Kind::ControlPlane, sentence))
+}
+
+fn returned(run: &Run, claim: &Claim, why: Why<'_>, left: &[String]) -> Claim {
+    if left.is_empty() {
+        claim.given_back(run.ports.host.unix_time(), &why.sentence())
+    } else {
+        claim.unfinished(left.to_vec())
+    }
+}
