@@ -73,9 +73,6 @@ pub trait Claims: Send + Sync {
 
     /// Writes a fault record.
     async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Result<(), ClaimsError>;
-
-    /// Waits until something of this slot's records changes, or the time has passed.
-    async fn changed(&self, id: BrokerId, within: Millis);
 }
 
 /// The lock, held.
