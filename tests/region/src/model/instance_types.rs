@@ -1,0 +1,52 @@
+//! The instance types the region has, with their limits of interfaces and attachments.
+//! EC2 user guide, "IP addresses per network interface" and "Instance volume limits".
+
+/// An instance type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InstanceType {
+    /// `m5.large`
+    pub name: &'static str,
+    /// `nitro` or `xen`
+    pub hypervisor: &'static str,
+    /// Most interfaces.
+    pub interfaces: u32,
+    /// Most IPv4 addresses of each.
+    pub addresses: u32,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// Memory.
+    pub memory_mib: u64,
+}
+
+impl InstanceType {
+    /// Attachments in all: on Nitro 28 shared by interfaces and volumes, on Xen volumes only (40, recommended).
+    pub fn attachments(&self) -> usize {
+        if self.hypervisor == "nitro" { 28 } else { 40 }
+    }
+}
+
+const fn of(
+    name: &'static str,
+    hypervisor: &'static str,
+    interfaces: u32,
+    addresses: u32,
+    vcpus: u32,
+    memory_mib: u64,
+) -> InstanceType {
+    InstanceType { name, hypervisor, interfaces, addresses, vcpus, memory_mib }
+}
+
+/// All of them.
+pub const INSTANCE_TYPES: &[InstanceType] = &[
+    of("m4.large", "xen", 2, 10, 2, 8_192),
+    of("m5.large", "nitro", 3, 10, 2, 8_192),
+    of("m5.xlarge", "nitro", 4, 15, 4, 16_384),
+    of("r5.large", "nitro", 3, 10, 2, 16_384),
+    of("t3.medium", "nitro", 3, 6, 2, 4_096),
+    of("t3.small", "nitro", 3, 4, 2, 2_048),
+];
+
+/// The type of a name.
+pub fn instance_type(name: &str) -> Option<&'static InstanceType> {
+    INSTANCE_TYPES.iter().find(|known| known.name == name)
+}

@@ -1,0 +1,233 @@
+//! What an operator asks for when building the world: the same shapes serve code, the world file and the API.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Millis, SubnetId};
+
+/// Tags of a resource.
+pub type Tags = BTreeMap<String, String>;
+
+/// A subnet to make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SubnetSpec {
+    /// `eu-central-1a`
+    pub zone: String,
+    /// `10.0.1.0/24`
+    pub cidr: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// A volume to make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VolumeSpec {
+    /// Its zone.
+    pub zone: String,
+    /// Its size.
+    pub size_gib: u64,
+    /// `gp3`, `io2`, …
+    pub volume_type: String,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Whether several instances may attach it (io1 and io2 only).
+    pub multi_attach: bool,
+    /// The snapshot it was made from.
+    pub snapshot: Option<String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Default for VolumeSpec {
+    fn default() -> VolumeSpec {
+        VolumeSpec {
+            zone: String::new(),
+            size_gib: 1,
+            volume_type: "gp3".into(),
+            encrypted: false,
+            multi_attach: false,
+            snapshot: None,
+            tags: Tags::new(),
+        }
+    }
+}
+
+/// A network interface to make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EniSpec {
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its addresses, the primary first; none = the region gives one.
+    pub private_ips: Vec<Ipv4Addr>,
+    /// Security groups.
+    pub groups: Vec<String>,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// What an instance is launched with, wherever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaunchData {
+    /// The name of the launch template or configuration.
+    pub name: String,
+    /// Its type.
+    pub instance_type: String,
+    /// User data, as the instance reads it (not base64).
+    pub user_data: String,
+    /// The role whose credentials its metadata serves.
+    pub profile: Option<String>,
+    /// Tags for instances (a launch configuration has none).
+    pub tags: Tags,
+    /// Whether its metadata serves its tags.
+    pub metadata_tags: bool,
+    /// Security groups.
+    pub groups: Vec<String>,
+    /// Image.
+    pub image: String,
+}
+
+impl Default for LaunchData {
+    fn default() -> LaunchData {
+        LaunchData {
+            name: "launch".into(),
+            instance_type: "m5.large".into(),
+            user_data: String::new(),
+            profile: None,
+            tags: Tags::new(),
+            metadata_tags: false,
+            groups: Vec::new(),
+            image: "ami-0123456789abcdef0".into(),
+        }
+    }
+}
+
+/// How a group launches its instances.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaunchSource {
+    /// By launch template.
+    Template(LaunchData),
+    /// By launch configuration.
+    Configuration(LaunchData),
+}
+
+impl LaunchSource {
+    /// What it launches.
+    pub fn data(&self) -> &LaunchData {
+        match self {
+            LaunchSource::Template(data) | LaunchSource::Configuration(data) => data,
+        }
+    }
+}
+
+impl Default for LaunchSource {
+    fn default() -> LaunchSource {
+        LaunchSource::Template(LaunchData::default())
+    }
+}
+
+/// An instance to launch outside a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LaunchSpec {
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// Its type.
+    pub instance_type: String,
+    /// User data, as the instance reads it (not base64).
+    pub user_data: String,
+    /// The role whose credentials its metadata serves.
+    pub profile: Option<String>,
+    /// Tags.
+    pub tags: Tags,
+    /// Whether its metadata serves its tags.
+    pub metadata_tags: bool,
+}
+
+impl Default for LaunchSpec {
+    fn default() -> LaunchSpec {
+        let LaunchData { instance_type, user_data, profile, tags, metadata_tags, .. } = LaunchData::default();
+        LaunchSpec { subnet: String::new(), instance_type, user_data, profile, tags, metadata_tags }
+    }
+}
+
+impl LaunchSpec {
+    pub(crate) fn data(&self) -> LaunchData {
+        LaunchData {
+            instance_type: self.instance_type.clone(),
+            user_data: self.user_data.clone(),
+            profile: self.profile.clone(),
+            tags: self.tags.clone(),
+            metadata_tags: self.metadata_tags,
+            ..LaunchData::default()
+        }
+    }
+}
+
+/// An Auto Scaling group to make.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GroupSpec {
+    /// Its name.
+    pub name: String,
+    /// Least size.
+    pub min: u32,
+    /// Greatest size.
+    pub max: u32,
+    /// Wanted size.
+    pub desired: u32,
+    /// Where it launches; balanced over their zones.
+    pub subnets: Vec<SubnetId>,
+    /// What it launches.
+    pub launch: LaunchSource,
+    /// Tags that its instances get.
+    pub tags: Tags,
+    /// So long after InService SetInstanceHealth is without effect, unless told not to respect it.
+    pub health_check_grace: Millis,
+    /// Processes that are suspended: `Launch`, `Terminate`, `HealthCheck`, `ReplaceUnhealthy`, `AZRebalance`.
+    pub suspended: Vec<String>,
+}
+
+/// A CloudFormation stack whose only moving part is one group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StackSpec {
+    /// Its name.
+    pub name: String,
+    /// The group's logical id.
+    pub group_logical_id: String,
+    /// The group.
+    pub group_name: String,
+    /// How many SUCCESS signals complete its creation.
+    pub signals: u32,
+    /// The creation policy's time-out.
+    pub timeout_ms: Millis,
+}
+
+/// A rolling update of a stack's group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateSpec {
+    /// How many instances are replaced and must signal; 0 = all that the group has.
+    pub signals: u32,
+    /// How long each batch may take to signal.
+    pub pause_time: Millis,
+    /// How many are replaced at a time.
+    pub max_batch_size: u32,
+    /// What the new instances are launched with; none = as before.
+    pub launch: Option<LaunchSource>,
+}
+
+impl Default for UpdateSpec {
+    fn default() -> UpdateSpec {
+        UpdateSpec { signals: 0, pause_time: 3_600_000, max_batch_size: 1, launch: None }
+    }
+}

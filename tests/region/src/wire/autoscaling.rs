@@ -1,0 +1,131 @@
+//! Auto Scaling on the wire.
+
+use serde_json::{Value, json};
+
+use crate::model::{
+    Answer, CreateGroupRequest, CreateLaunchRequest, DeleteGroupRequest, DescribeGroupsRequest,
+    GroupSizeRequest, GroupSpec, GroupTerminateRequest, LaunchData, LaunchSource, ProcessesRequest, Refusal,
+    Request, SetHealthRequest, StandbyRequest,
+};
+
+use super::Params;
+use super::ec2::{profile, user_data};
+
+pub(super) fn request(params: &Params) -> Result<Option<Request>, Refusal> {
+    let describe = |names: &str| -> Result<DescribeGroupsRequest, Refusal> {
+        Ok(DescribeGroupsRequest {
+            names: params.list(names),
+            max_records: params.number("MaxRecords")?,
+            next_token: params.text("NextToken"),
+        })
+    };
+    let group = || params.required("AutoScalingGroupName");
+    let size = || -> Result<GroupSizeRequest, Refusal> {
+        Ok(GroupSizeRequest {
+            group: group()?,
+            desired: params.number("DesiredCapacity")?,
+            min: params.number("MinSize")?,
+            max: params.number("MaxSize")?,
+        })
+    };
+    let standby = || -> Result<StandbyRequest, Refusal> {
+        Ok(StandbyRequest {
+            group: group()?,
+            ids: params.list("InstanceIds"),
+            decrement: params.flag("ShouldDecrementDesiredCapacity")?,
+        })
+    };
+    let processes = || -> Result<ProcessesRequest, Refusal> {
+        Ok(ProcessesRequest { group: group()?, processes: params.list("ScalingProcesses") })
+    };
+    Ok(Some(match params.action() {
+        "DescribeAutoScalingInstances" => Request::DescribeAutoScalingInstances(describe("InstanceIds")?),
+        "DescribeAutoScalingGroups" => Request::DescribeAutoScalingGroups(describe("AutoScalingGroupNames")?),
+        "SetInstanceHealth" => Request::SetInstanceHealth(SetHealthRequest {
+            instance: params.required("InstanceId")?,
+            health: params.required("HealthStatus")?,
+            respect_grace: params.boolean("ShouldRespectGracePeriod")?.unwrap_or(true),
+        }),
+        "CreateLaunchConfiguration" => Request::CreateLaunchConfiguration(CreateLaunchRequest {
+            data: configuration(params)?,
+            dry_run: false,
+        }),
+        "CreateAutoScalingGroup" => {
+            Request::CreateAutoScalingGroup(CreateGroupRequest { spec: group_spec(params)? })
+        }
+        "DeleteAutoScalingGroup" => Request::DeleteAutoScalingGroup(DeleteGroupRequest {
+            group: group()?,
+            force: params.flag("ForceDelete")?,
+        }),
+        "TerminateInstanceInAutoScalingGroup" => {
+            Request::TerminateInstanceInAutoScalingGroup(GroupTerminateRequest {
+                instance: params.required("InstanceId")?,
+                decrement: params.flag("ShouldDecrementDesiredCapacity")?,
+            })
+        }
+        "SetDesiredCapacity" => Request::SetDesiredCapacity(size()?),
+        "UpdateAutoScalingGroup" => Request::UpdateAutoScalingGroup(size()?),
+        "EnterStandby" => Request::EnterStandby(standby()?),
+        "ExitStandby" => Request::ExitStandby(standby()?),
+        "SuspendProcesses" => Request::SuspendProcesses(processes()?),
+        "ResumeProcesses" => Request::ResumeProcesses(processes()?),
+        _ => return Ok(None),
+    }))
+}
+
+fn configuration(params: &Params) -> Result<LaunchData, Refusal> {
+    let plain = LaunchData::default();
+    Ok(LaunchData {
+        name: params.required("LaunchConfigurationName")?,
+        instance_type: params.text("InstanceType").unwrap_or(plain.instance_type),
+        user_data: user_data(params)?,
+        profile: params.text("IamInstanceProfile").map(|name| profile(&name)),
+        groups: params.list("SecurityGroups"),
+        image: params.text("ImageId").unwrap_or(plain.image),
+        ..plain
+    })
+}
+
+fn group_spec(params: &Params) -> Result<GroupSpec, Refusal> {
+    let template = params.inner("LaunchTemplate");
+    let named = |name: String| LaunchData { name, ..LaunchData::default() };
+    let launch = match params.text("LaunchConfigurationName") {
+        Some(name) => LaunchSource::Configuration(named(name)),
+        None => {
+            let by_id = template.text("LaunchTemplateId");
+            let name = template.text("LaunchTemplateName").or(by_id);
+            LaunchSource::Template(named(name.map_or_else(|| template.required("LaunchTemplateName"), Ok)?))
+        }
+    };
+    let min = params.number("MinSize")?.unwrap_or(0);
+    Ok(GroupSpec {
+        name: params.required("AutoScalingGroupName")?,
+        min,
+        max: params.number("MaxSize")?.unwrap_or(min),
+        desired: params.number("DesiredCapacity")?.unwrap_or(min),
+        subnets: params
+            .text("VPCZoneIdentifier")
+            .map(|list| list.split(',').map(|id| id.trim().to_owned()).collect())
+            .unwrap_or_default(),
+        launch,
+        tags: params
+            .structs("Tags")
+            .iter()
+            .filter_map(|tag| Some((tag.text("Key")?, tag.text("Value").unwrap_or_default())))
+            .collect(),
+        health_check_grace: params.number::<u64>("HealthCheckGracePeriod")?.unwrap_or(0) * 1_000,
+        suspended: Vec::new(),
+    })
+}
+
+pub(super) fn body(answer: Answer) -> Value {
+    match answer {
+        Answer::GroupInstances(page) => {
+            json!({ "AutoScalingInstances": page.items, "NextToken": page.next_token })
+        }
+        Answer::Groups(page) => json!({ "AutoScalingGroups": page.items, "NextToken": page.next_token }),
+        Answer::Activity(activity) => json!({ "Activity": activity }),
+        Answer::Activities(activities) => json!({ "Activities": activities }),
+        _ => json!({}),
+    }
+}

@@ -1,0 +1,91 @@
+//! The region's own endpoints, below `/_region/`, for whoever drives a test from outside: the journal, faults, and what
+//! an operator or the hardware does.
+//!
+//! `GET journal?from=N` (JSON lines) · `GET|POST|DELETE faults` · `POST instances/<id>/<terminate|fail|reboot|stop|start>`
+//! · `POST instances/<id>/lifecycle?state=Standby` · `POST stacks` · `POST stacks/<name>/update` · `POST groups`
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::model::{Fault, GroupSpec, Region, StackSpec, UpdateSpec};
+
+use super::{Asked, Params, Reply, Served};
+
+fn reply(status: u16, body: String) -> Reply {
+    let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+    Reply { status, headers, body }
+}
+
+fn done() -> Reply {
+    reply(200, json!({ "done": true }).to_string())
+}
+
+fn refused(status: u16, why: &str) -> Reply {
+    reply(status, json!({ "error": why }).to_string())
+}
+
+/// The body as a value, and what is done with it.
+fn with_body<T: DeserializeOwned>(served: &Served, asked: &Asked, act: impl FnOnce(&mut Region, T)) -> Reply {
+    let body = if asked.body.is_empty() { b"{}".as_slice() } else { &asked.body };
+    match serde_json::from_slice(body) {
+        Ok(value) => {
+            served.with(|region| act(region, value));
+            done()
+        }
+        Err(error) => refused(400, &error.to_string()),
+    }
+}
+
+pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
+    let params = Params::of(asked);
+    let path = asked.path.trim_start_matches("/_region/").trim_end_matches('/');
+    let parts: Vec<&str> = path.split('/').collect();
+    match (asked.method.as_str(), parts.as_slice()) {
+        ("GET", ["journal"]) => {
+            let from = params.get("from").and_then(|from| from.parse().ok()).unwrap_or(0);
+            let lines: Vec<String> =
+                served.journal(from).iter().filter_map(|entry| serde_json::to_string(entry).ok()).collect();
+            reply(200, lines.iter().map(|line| format!("{line}\n")).collect())
+        }
+        ("GET", ["faults"]) => {
+            let faults: Vec<Fault> = served.with(|region| region.faults().cloned().collect());
+            reply(200, json!(faults).to_string())
+        }
+        ("POST", ["faults"]) => with_body(served, asked, |region, fault: Fault| region.inject(fault)),
+        ("DELETE", ["faults"]) => {
+            served.with(Region::clear_faults);
+            done()
+        }
+        ("POST", ["groups"]) => with_body(served, asked, |region, spec: GroupSpec| region.add_group(spec)),
+        ("POST", ["stacks"]) => with_body(served, asked, |region, spec: StackSpec| region.add_stack(spec)),
+        ("POST", ["stacks", name, "update"]) => {
+            with_body(served, asked, |region, spec: UpdateSpec| region.update_stack(name, spec))
+        }
+        ("POST", ["instances", id, what]) => {
+            let act: fn(&mut Region, &str) = match *what {
+                "terminate" => Region::terminate_instance,
+                "fail" => Region::fail_instance,
+                "reboot" => Region::reboot_instance,
+                "stop" => Region::stop_instance,
+                "start" => Region::start_instance,
+                "lifecycle" => {
+                    let state = params.get("state").unwrap_or_default().to_owned();
+                    served.with(|region| region.set_lifecycle(id, &state));
+                    return done();
+                }
+                _ => {
+                    return refused(
+                        404,
+                        "an instance can terminate, fail, reboot, stop, start or have a lifecycle",
+                    );
+                }
+            };
+            let known = served.with(|region| {
+                act(region, id);
+                region.instance(id).is_some()
+            });
+            if known { done() } else { refused(404, "no such instance") }
+        }
+        _ => refused(404, "see the module documentation of region::wire::control for what there is"),
+    }
+}

@@ -1,0 +1,156 @@
+//! A world from a file: what `region serve` begins with. Subnets are named in the file; volumes, interfaces, instances
+//! and groups refer to them by that name. Unknown keys are errors.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::model::{
+    EniSpec, GroupSpec, InstanceId, LaunchData, LaunchSpec, Region, Settings, StackSpec, SubnetId,
+    SubnetSpec, Tags, VolumeSpec,
+};
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct World {
+    /// Seed, names, delays, the operator's keys.
+    pub settings: Settings,
+    /// Subnets.
+    #[serde(rename = "subnet")]
+    pub subnets: Vec<NamedSubnet>,
+    /// Volumes.
+    #[serde(rename = "volume")]
+    pub volumes: Vec<VolumeSpec>,
+    /// Network interfaces; `subnet` is a subnet's name.
+    #[serde(rename = "eni")]
+    pub enis: Vec<EniSpec>,
+    /// Instances outside groups.
+    #[serde(rename = "instance")]
+    pub instances: Vec<NamedInstance>,
+    /// Groups; `subnets` are subnets' names.
+    #[serde(rename = "group")]
+    pub groups: Vec<GroupSpec>,
+    /// Stacks.
+    #[serde(rename = "stack")]
+    pub stacks: Vec<StackSpec>,
+}
+
+/// A subnet with its name in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedSubnet {
+    /// Its name in the file.
+    pub name: String,
+    /// Its zone.
+    pub zone: String,
+    /// Its addresses.
+    pub cidr: String,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// An instance with its name in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedInstance {
+    /// Its name in the file.
+    pub name: String,
+    /// The name of its subnet.
+    pub subnet: String,
+    /// What it is launched with.
+    #[serde(default)]
+    pub launch: LaunchData,
+}
+
+/// What the file's names became.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Built {
+    /// Subnets by name.
+    pub subnets: BTreeMap<String, SubnetId>,
+    /// Instances by name.
+    pub instances: BTreeMap<String, InstanceId>,
+}
+
+/// Why a file makes no world.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// It does not parse; the text has the place.
+    #[error("{0}")]
+    Parse(#[from] toml::de::Error),
+    /// It names a subnet that it does not have.
+    #[error("{what}: there is no [[subnet]] with name = {name:?}")]
+    NoSubnet {
+        /// Where.
+        what: String,
+        /// Which.
+        name: String,
+    },
+}
+
+impl World {
+    /// Reads a file's text.
+    pub fn parse(text: &str) -> Result<World, WorldError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Makes the region.
+    pub fn build(self) -> Result<(Region, Built), WorldError> {
+        let mut region = Region::new(self.settings);
+        let mut built = Built::default();
+        for NamedSubnet { name, zone, cidr, tags } in self.subnets {
+            built.subnets.insert(name, region.add_subnet(SubnetSpec { zone, cidr, tags }));
+        }
+        let subnet = |built: &Built, what: &str, name: &str| {
+            let missing = || WorldError::NoSubnet { what: what.to_owned(), name: name.to_owned() };
+            built.subnets.get(name).cloned().ok_or_else(missing)
+        };
+        for volume in self.volumes {
+            region.add_volume(volume);
+        }
+        for mut eni in self.enis {
+            eni.subnet = subnet(&built, "[[eni]] subnet", &eni.subnet)?;
+            region.add_eni(eni);
+        }
+        for mut group in self.groups {
+            for name in &mut group.subnets {
+                *name = subnet(&built, &format!("[[group]] {} subnets", group.name), name)?;
+            }
+            region.add_group(group);
+        }
+        for stack in self.stacks {
+            region.add_stack(stack);
+        }
+        for NamedInstance { name, subnet: place, launch } in self.instances {
+            let place = subnet(&built, &format!("[[instance]] {name} subnet"), &place)?;
+            let LaunchData { instance_type, user_data, profile, tags, metadata_tags, .. } = launch;
+            let spec = LaunchSpec { subnet: place, instance_type, user_data, profile, tags, metadata_tags };
+            let id = region.run_instance(spec);
+            built.instances.insert(name, id);
+        }
+        Ok((region, built))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_makes_a_region_with_one_slot() {
+        let (region, built) =
+            World::parse(include_str!("../examples/one-slot.toml")).unwrap().build().unwrap();
+        assert_eq!(built.instances.len(), 1);
+        let slot = region.volumes().find(|volume| volume.tags.contains_key("berth:cluster")).unwrap();
+        assert_eq!(slot.tags["Name"], "KAFKA-0");
+    }
+
+    #[test]
+    fn an_unknown_key_or_subnet_is_told_with_its_name() {
+        let unknown = World::parse("[settings]\nsede = 1\n").unwrap_err().to_string();
+        assert!(unknown.contains("sede"), "{unknown}");
+        let missing = World::parse("[[eni]]\nsubnet = \"b\"\n").unwrap().build().unwrap_err().to_string();
+        assert_eq!(missing, "[[eni]] subnet: there is no [[subnet]] with name = \"b\"");
+    }
+}
