@@ -1,0 +1,195 @@
+//! Faults on demand, throttling, and the journal that tells of both.
+
+use region::model::*;
+
+use crate::world::*;
+
+fn ready() -> (World, InstanceId, VolumeId) {
+    let mut world = world();
+    let instance = world.running(&world.a.clone());
+    let volume = world.volume("a");
+    (world, instance, volume)
+}
+
+#[test]
+fn a_lost_reply_was_done() {
+    let (mut world, instance, volume) = ready();
+    world.region.inject(Fault::next("AttachVolume", FaultKind::LostReply));
+    assert_eq!(world.attach(&volume, &instance, "/dev/sdf"), Err(CallError::Lost));
+    assert_eq!(code(world.attach(&volume, &instance, "/dev/sdf")), "VolumeInUse");
+    assert_eq!(world.region.volume(&volume).unwrap().attachments[0].instance, instance);
+}
+
+#[test]
+fn a_late_commit_is_done_when_nobody_expects_it_any_more() {
+    let (mut world, instance, volume) = ready();
+    let other = world.running(&world.a.clone());
+    world.region.inject(Fault::next("AttachVolume", FaultKind::LateCommit(10_000)));
+    assert_eq!(world.attach(&volume, &instance, "/dev/sdf"), Err(CallError::Lost));
+    assert_eq!(world.seen(&volume).0, "available");
+    world.pass(9_999);
+    assert_eq!(world.seen(&volume).0, "available");
+    world.pass(1);
+    assert_eq!(world.region.volume(&volume).unwrap().attachments[0].instance, instance);
+    assert_eq!(code(world.attach(&volume, &other, "/dev/sdf")), "VolumeInUse");
+}
+
+#[test]
+fn a_late_commit_finds_the_world_as_it_then_is() {
+    let (mut world, instance, volume) = ready();
+    let other = world.running(&world.a.clone());
+    world.region.inject(Fault::next("AttachVolume", FaultKind::LateCommit(10_000)));
+    assert_eq!(world.attach(&volume, &instance, "/dev/sdf"), Err(CallError::Lost));
+    world.attach(&volume, &other, "/dev/sdf").unwrap();
+    world.pass(10_000);
+    let attachments = &world.region.volume(&volume).unwrap().attachments;
+    assert_eq!((attachments.len(), attachments[0].instance.as_str()), (1, other.as_str()));
+}
+
+#[test]
+fn a_reset_was_not_done() {
+    let (mut world, instance, volume) = ready();
+    world.region.inject(Fault::next("AttachVolume", FaultKind::Reset));
+    assert_eq!(world.attach(&volume, &instance, "/dev/sdf"), Err(CallError::Reset));
+    assert_eq!(world.seen(&volume).0, "available");
+}
+
+#[test]
+fn errors_of_the_server_are_those_of_the_api() {
+    let (mut world, instance, volume) = ready();
+    for (kind, status, wanted) in [
+        (FaultKind::Throttle, 503, "RequestLimitExceeded"),
+        (FaultKind::ServerError, 500, "InternalError"),
+        (FaultKind::Unavailable, 503, "Unavailable"),
+        (FaultKind::Unauthorized, 403, "UnauthorizedOperation"),
+        (
+            FaultKind::Refuse { status: 400, code: "CustomerKeyHasBeenRevoked".into(), message: "no".into() },
+            400,
+            "CustomerKeyHasBeenRevoked",
+        ),
+    ] {
+        world.region.inject(Fault::next("AttachVolume", kind));
+        match world.attach(&volume, &instance, "/dev/sdf") {
+            Err(CallError::Refused(refusal)) => {
+                assert_eq!((refusal.status, refusal.code.as_str()), (status, wanted));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let kinds = [(FaultKind::Throttle, "Throttling"), (FaultKind::Unauthorized, "AccessDenied")];
+    for (kind, wanted) in kinds {
+        world.region.inject(Fault::next("Describe*", kind));
+        let result = world.region.describe_stacks(&Caller::admin(), DescribeStackRequest::default());
+        assert_eq!(code(result), wanted);
+    }
+    assert_eq!(world.seen(&volume).0, "available");
+}
+
+#[test]
+fn a_stuck_attachment_stays_attaching_until_it_is_detached() {
+    let (mut world, instance, volume) = ready();
+    world.region.inject(Fault::next("AttachVolume", FaultKind::StuckAttaching));
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    world.pass(3_600_000);
+    assert_eq!(world.seen(&volume).1.unwrap(), "attaching");
+    world.detach(&volume, &instance).unwrap();
+    world.pass(DETACH);
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    world.pass(ATTACH);
+    assert_eq!(world.seen(&volume).1.unwrap(), "attached");
+}
+
+#[test]
+fn a_busy_volume_hangs_until_it_is_detached_again_or_its_instance_goes() {
+    let (mut world, instance, volume) = ready();
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    world.pass(ATTACH);
+    world.region.inject(Fault::next("DetachVolume", FaultKind::Busy));
+    assert_eq!(world.detach(&volume, &instance).unwrap(), "busy");
+    world.pass(3_600_000);
+    assert_eq!(world.seen(&volume), ("in-use".into(), Some("busy".into())));
+    world.region.terminate_instance(&instance);
+    world.pass(GOING);
+    assert_eq!(world.seen(&volume).0, "available");
+}
+
+#[test]
+fn a_stale_read_shows_what_was() {
+    let (mut world, instance, volume) = ready();
+    world.pass(1_000);
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    world.pass(500);
+    world.region.inject(Fault::next("DescribeVolumes", FaultKind::Stale(800)));
+    assert_eq!(world.seen(&volume).0, "available");
+    assert_eq!(world.seen(&volume).0, "in-use");
+}
+
+#[test]
+fn a_fault_hits_whom_it_names_after_so_many_and_so_often() {
+    let (mut world, instance, volume) = ready();
+    let other = world.running(&world.a.clone());
+    let fault = Fault {
+        caller: Some(instance.clone()),
+        resource: Some(volume.clone()),
+        skip: 1,
+        count: Some(2),
+        ..Fault::always("AttachVolume", FaultKind::Reset)
+    };
+    world.region.inject(fault);
+    let free = world.volume("a");
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "InvalidParameterValue");
+    assert_eq!(world.attach(&volume, &instance, "bad"), Err(CallError::Reset));
+    assert!(world.attach(&free, &instance, "/dev/sdf").is_ok());
+    assert_eq!(code(world.attach(&volume, &other, "bad")), "InvalidParameterValue");
+    assert_eq!(world.attach(&volume, &instance, "bad"), Err(CallError::Reset));
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "InvalidParameterValue");
+}
+
+#[test]
+fn an_empty_bucket_throttles_one_action_only() {
+    let mut world = world_with(Settings { delays: delays(), ..Settings::default() });
+    let instance = world.running(&world.a.clone());
+    let volume = world.volume("a");
+    let codes: Vec<String> = (0..60).map(|_| code(world.attach(&volume, &instance, "bad"))).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "RequestLimitExceeded").count(), 10);
+    assert_eq!(code(world.detach(&volume, &instance)), "IncorrectState");
+    world.pass(1_000);
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "InvalidParameterValue");
+}
+
+#[test]
+fn every_call_is_in_the_journal_before_what_it_brought_about() {
+    let (mut world, instance, volume) = ready();
+    let before = world.region.journal().len();
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    let journal = &world.region.journal()[before..];
+    match &journal[0].event {
+        Event::Call { api, action, caller, params, outcome, .. } => {
+            assert_eq!((api.as_str(), action.as_str(), outcome.as_str()), ("ec2", "AttachVolume", "ok"));
+            assert_eq!(caller.as_deref(), Some(instance.as_str()));
+            assert_eq!(params["VolumeId"], volume);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(journal[1].event, Event::VolumeAttaching { .. }));
+    let seqs: Vec<usize> = world.region.journal().iter().map(|entry| entry.seq).collect();
+    assert_eq!(seqs, (0..seqs.len()).collect::<Vec<_>>());
+    let line = serde_json::to_string(&journal[1]).unwrap();
+    assert_eq!(serde_json::from_str::<Entry>(&line).unwrap(), journal[1]);
+}
+
+#[test]
+fn the_same_seed_and_calls_give_the_same_journal() {
+    let run = |seed| {
+        let mut world = world_with(Settings { seed, ..Settings::default() });
+        let instance =
+            world.region.run_instance(LaunchSpec { subnet: world.a.clone(), ..LaunchSpec::default() });
+        world.pass(60_000);
+        let volume = world.volume("a");
+        world.attach(&volume, &instance, "/dev/sdf").unwrap();
+        world.pass(60_000);
+        serde_json::to_string(world.region.journal()).unwrap()
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}

@@ -1,0 +1,10 @@
+//! What the region refuses, delays and does by itself, one rule a test. Each test builds its own small world.
+
+mod attachments;
+mod describing;
+mod faulty;
+mod groups;
+mod interfaces;
+mod metadata;
+mod signalling;
+mod world;
