@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     /// Takes everything down. With `keep_logs` the logs and the journal stay on disk and their directory is returned.
-    pub fn close(self, keep_logs: bool) -> Result<Option<PathBuf>> {
+    pub fn close(&self, keep_logs: bool) -> Result<Option<PathBuf>> {
         take_down(&self.dir, keep_logs)?;
         Ok(keep_logs.then(|| self.data.clone()))
     }

@@ -1,26 +1,12 @@
-//! The command `lab`.
+//! The command `lab`; inside an instance the same program is `systemctl`.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
-    let name =
-        args.first().map(PathBuf::from).and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()));
-    if name.as_deref() == Some("systemctl") {
-        return ExitCode::from(lab::guest::systemctl::main(&args[1..]) as u8);
-    }
-    let words: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["init", "--pid1", spec] => lab::guest::pid1::inner(spec.as_ref()).map(|()| 1),
-        ["init", spec] => lab::guest::pid1::outer(spec.as_ref()),
-        _ => Ok(64),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code as u8),
-        Err(error) => {
-            eprintln!("lab: {}", error.chain());
-            ExitCode::FAILURE
-        }
-    }
+    let called = args.first().and_then(|path| Path::new(path).file_name()?.to_str());
+    let code =
+        if called == Some("systemctl") { lab::guest::systemctl::main(&args[1..]) } else { lab::cli::main() };
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -1,0 +1,228 @@
+//! The command line of the lab, and what each command does from start to clean end.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::{Doing, Error, Result};
+use crate::scenario::Scenario;
+use crate::story::Story;
+use crate::world::{Known, World};
+use crate::{demo, ledger, play};
+
+/// Instances as namespaces on one machine: a VPC, EBS, IMDS, systemd, ZooKeeper and Kafka around the built program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lab",
+    after_help = "Needs root. Examples:\n  lab demo\n  lab run tests/scenarios/herd.toml\n  lab up &  lab shell b1"
+)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Three brokers boot, one is lost, and comes back as itself; fails unless everything holds.
+    Demo,
+    /// Play a scenario.
+    Run {
+        /// The scenario file; tests/lab/README.md documents every key.
+        scenario: PathBuf,
+        /// Keep logs and journal even when it holds.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Start a lab and leave it running until Ctrl-C.
+    Up {
+        /// What exists; its steps are not played. The demo's world by default.
+        scenario: Option<PathBuf>,
+    },
+    /// A shell inside an instance of a running lab.
+    Shell {
+        /// A label (b1), an instance id or a part of one.
+        instance: String,
+        /// The lab, when several run.
+        #[arg(long)]
+        lab: Option<String>,
+        /// A command instead of a shell.
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Take down what labs that were killed have left.
+    Clean,
+    /// PID 1 of an instance.
+    #[command(hide = true)]
+    Init {
+        #[arg(long)]
+        pid1: bool,
+        spec: PathBuf,
+    },
+    /// A broker that only registers.
+    #[command(hide = true)]
+    StubBroker { properties: PathBuf },
+    /// Print ZooKeeper nodes as JSON.
+    #[command(hide = true)]
+    Znodes { cluster: String, paths: Vec<String> },
+}
+
+/// Runs the command line; answers the exit status.
+pub fn main() -> i32 {
+    let done = match Line::parse().command {
+        Command::Init { pid1: true, spec } => crate::guest::pid1::inner(&spec).map(|()| 1),
+        Command::Init { pid1: false, spec } => crate::guest::pid1::outer(&spec),
+        Command::Demo => with_runtime(demo_command()),
+        Command::Run { scenario, keep } => with_runtime(run_command(scenario, keep)),
+        Command::Up { scenario } => with_runtime(up_command(scenario)),
+        Command::Shell { instance, lab, command } => shell(&instance, lab.as_deref(), &command),
+        Command::Clean => ledger::clean_abandoned().map(|cleaned| {
+            println!(
+                "{}",
+                if cleaned.is_empty() {
+                    "nothing to clean".into()
+                } else {
+                    format!("cleaned {}", cleaned.join(", "))
+                }
+            );
+            0
+        }),
+        Command::StubBroker { properties } => {
+            with_runtime(async move { crate::stub_broker::run(&properties).await.map(|()| 0) })
+        }
+        Command::Znodes { cluster, paths } => {
+            with_runtime(async move { crate::znodes::print(&cluster, &paths).await.map(|()| 0) })
+        }
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("lab: {}", error.chain());
+        1
+    })
+}
+
+fn with_runtime(work: impl Future<Output = Result<i32>>) -> Result<i32> {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LAB_LOG").unwrap_or_else(|_| "warn".into());
+    // Only the first one counts, and there is only one.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .doing(|| "start the runtime".into())?;
+    runtime.block_on(work)
+}
+
+/// Runs until the end or until Ctrl-C or SIGTERM; `None` when it was told to stop.
+async fn until_told<T>(work: impl Future<Output = T>) -> Result<Option<T>> {
+    let mut terminate = signal(SignalKind::terminate()).doing(|| "wait for SIGTERM".into())?;
+    let mut interrupt = signal(SignalKind::interrupt()).doing(|| "wait for Ctrl-C".into())?;
+    tokio::select! {
+        done = work => Ok(Some(done)),
+        _ = terminate.recv() => Ok(None),
+        _ = interrupt.recv() => Ok(None),
+    }
+}
+
+async fn demo_command() -> Result<i32> {
+    crate::commands::require(&["kcat", "java"])?;
+    let story = Story::begin(false);
+    story.part("a VPC of three zones, IMDS, EC2, Auto Scaling, CloudFormation, ZooKeeper");
+    in_world(demo::scenario()?, story, false, async |world: &mut World| demo::play(world).await).await
+}
+
+async fn run_command(path: PathBuf, keep: bool) -> Result<i32> {
+    let scenario = Scenario::load(&path)?;
+    let story = Story::begin(false);
+    story.part(&format!("{}: {}", path.display(), scenario.about));
+    in_world(scenario, story, keep, async |world: &mut World| {
+        world.launch()?;
+        play::play(world).await
+    })
+    .await
+}
+
+async fn up_command(path: Option<PathBuf>) -> Result<i32> {
+    let scenario = path.map_or_else(demo::scenario, |path| Scenario::load(&path))?;
+    in_world(scenario, Story::begin(false), false, async |world: &mut World| {
+        world.launch()?;
+        println!(
+            "lab {} is up: `lab shell a1`, `ip netns exec {} kcat -L -b {}`; Ctrl-C ends it",
+            world.id(),
+            world.srv(),
+            world.clients.bootstrap
+        );
+        std::future::pending().await
+    })
+    .await
+}
+
+/// Makes a world, lets something happen in it, and takes it down whatever came of it.
+async fn in_world(
+    scenario: Scenario,
+    story: Story,
+    keep: bool,
+    happens: impl AsyncFnOnce(&mut World) -> Result<()>,
+) -> Result<i32> {
+    let Some(made) = until_told(World::make(scenario, story.clone())).await? else {
+        eprintln!("lab: told to stop");
+        // The half-made lab's lock went with the future that held it.
+        ledger::clean_abandoned()?;
+        return Ok(130);
+    };
+    let mut world = made?;
+    story.tell("lab", format!("{} is up", world.id()));
+    let done = until_told(happens(&mut world)).await?;
+    let failed = matches!(done, Some(Err(_)));
+    if let Some(Err(error)) = &done {
+        println!("{}\n\nlab: FAILED: {}", world.tails(), error.chain());
+    }
+    let seconds = story.elapsed().as_secs();
+    if let Some(kept) = world.end(keep || failed).await? {
+        println!("lab: logs and journal are kept in {}", kept.display());
+    }
+    match done {
+        None => {
+            println!("lab: told to stop; everything is taken down");
+            Ok(130)
+        }
+        Some(Err(_)) => Ok(1),
+        Some(Ok(())) => {
+            println!("lab: it holds ({seconds} s)");
+            Ok(0)
+        }
+    }
+}
+
+fn shell(who: &str, lab: Option<&str>, words: &[String]) -> Result<i32> {
+    let running = ledger::running()?;
+    let lab = match (lab, running.as_slice()) {
+        (Some(lab), _) => lab,
+        (None, [one]) => one.as_str(),
+        (None, []) => return Err(Error::new("no lab runs: start one with `lab up`")),
+        (None, several) => {
+            return Err(Error::new(format!("several labs run, name one with --lab: {}", several.join(", "))));
+        }
+    };
+    let path = Path::new(ledger::STATE).join(lab).join("instances.json");
+    let text = std::fs::read_to_string(&path)
+        .doing(|| format!("read {} (has the lab any instance yet?)", path.display()))?;
+    let list: Vec<Known> = serde_json::from_str(&text).doing(|| format!("understand {}", path.display()))?;
+    let known = list
+        .iter()
+        .find(|k| k.label == who || k.id == who)
+        .or_else(|| list.iter().find(|k| k.id.contains(who)));
+    let pid1 = known.and_then(|k| k.pid1).ok_or_else(|| {
+        let up: Vec<String> =
+            list.iter().filter(|k| k.pid1.is_some()).map(|k| format!("{} ({})", k.label, k.id)).collect();
+        Error::new(format!("no instance {who:?} is up; up are: {}", up.join(", ")))
+    })?;
+    let program = words.first().map_or("bash", String::as_str);
+    let environment = vec![("AWS_ENDPOINT_URL".to_owned(), format!("http://{}", crate::fabric::API))];
+    let mut command = crate::instance::inside(pid1, &environment, program).into_std();
+    command
+        .args(words.get(1..).unwrap_or_default())
+        .env("TERM", std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()));
+    let status = command.status().doing(|| format!("enter {who}"))?;
+    Ok(status.code().unwrap_or(1))
+}

@@ -1,0 +1,45 @@
+//! What an operator does with the EC2 API in a scenario: brings a slot's volume and network interface to an instance by
+//! hand, and takes them away again.
+
+use region::model::{AttachEniRequest, AttachVolumeRequest, Caller, DetachEniRequest, DetachVolumeRequest};
+
+use crate::error::{Doing, Error, Result};
+use crate::world::{Known, SlotMade, World};
+
+/// AttachVolume and AttachNetworkInterface, as `/dev/sdf` and device index 1.
+pub fn attach(world: &World, slot: &SlotMade, to: &Known) -> Result<()> {
+    let volume = AttachVolumeRequest {
+        volume: slot.volume.clone(),
+        instance: to.id.clone(),
+        device: "/dev/sdf".into(),
+        ..AttachVolumeRequest::default()
+    };
+    let eni = AttachEniRequest {
+        eni: slot.eni.clone(),
+        instance: to.id.clone(),
+        device_index: 1,
+        ..AttachEniRequest::default()
+    };
+    world.served.with(|region| {
+        region
+            .attach_volume(&Caller::admin(), volume)
+            .doing(|| format!("attach {} to {}", slot.volume, to.label))?;
+        region
+            .attach_network_interface(&Caller::admin(), eni)
+            .doing(|| format!("attach {} to {}", slot.eni, to.label))?;
+        Ok(())
+    })
+}
+
+/// DetachVolume and DetachNetworkInterface, wherever they are attached.
+pub fn detach(world: &World, slot: &SlotMade) -> Result<()> {
+    let volume = DetachVolumeRequest { volume: slot.volume.clone(), ..DetachVolumeRequest::default() };
+    world.served.with(|region| {
+        let attached = region.eni(&slot.eni).and_then(|eni| eni.attachment.as_ref()).map(|a| a.id.clone());
+        let attachment = attached.ok_or_else(|| Error::new(format!("{} is attached nowhere", slot.eni)))?;
+        let eni = DetachEniRequest { attachment, ..DetachEniRequest::default() };
+        region.detach_volume(&Caller::admin(), volume).doing(|| format!("detach {}", slot.volume))?;
+        region.detach_network_interface(&Caller::admin(), eni).doing(|| format!("detach {}", slot.eni))?;
+        Ok(())
+    })
+}

@@ -1,0 +1,386 @@
+//! Playing a scenario: its steps one after the other, each told, each within its time; the first that does not hold ends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use region::model::Event;
+
+use crate::error::{Error, Result};
+use crate::instance::{Ran, ran};
+use crate::netns;
+use crate::operator;
+use crate::scenario::{Check, Deed, Step};
+use crate::world::{SlotMade, World};
+
+/// Plays all steps.
+pub async fn play(world: &mut World) -> Result<()> {
+    let steps = world.scenario.step.clone();
+    let mut from = 0;
+    for (n, step) in steps.iter().enumerate() {
+        if let Some(say) = &step.say {
+            world.story.part(say);
+        }
+        let number = n + 1;
+        let deed = step.deed().map_err(Error::new)?;
+        let limit = step.limit().map_err(Error::new)?;
+        // A wait after a deed sees what the deed set off, even when it happened at once.
+        if !matches!(deed, Deed::Wait { .. } | Deed::Say) {
+            from = world.journal_length();
+        }
+        let done = carry_out(world, step, deed, limit, from).await;
+        done.map_err(|error| Error::new(format!("step {number}: {}", error.chain())))?;
+    }
+    Ok(())
+}
+
+async fn carry_out(world: &World, step: &Step, deed: Deed, limit: Duration, from: usize) -> Result<()> {
+    match deed {
+        Deed::Say => Ok(()),
+        Deed::Wait { event, fields, count } => wait(world, &event, &fields, count, limit, from).await,
+        Deed::Run { line, on } => run(world, step, &line, &on, limit).await,
+        Deed::Happens { what, to } => {
+            let known = world.find(&to)?;
+            world.story.tell("lab", format!("{what} {} ({})", known.label, known.id));
+            world.served.with(|region| match what {
+                "fail" => region.fail_instance(&known.id),
+                "terminate" => region.terminate_instance(&known.id),
+                "reboot" => region.reboot_instance(&known.id),
+                "stop" => region.stop_instance(&known.id),
+                _ => region.start_instance(&known.id),
+            });
+            Ok(())
+        }
+        Deed::AttachSlot { slot, on } => {
+            let known = world.find(&on)?;
+            world.story.tell("operator", format!("attaches slot {slot} to {} by hand", known.label));
+            operator::attach(world, slot_of(world, slot)?, &known)
+        }
+        Deed::DetachSlot(slot) => {
+            world.story.tell("operator", format!("detaches slot {slot} by hand"));
+            operator::detach(world, slot_of(world, slot)?)
+        }
+        Deed::Kill { process, on, signal } => {
+            let line = format!("pkill -{signal} -x '{process}'");
+            shell(world, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
+        }
+        Deed::RestartUnit { unit, on } => {
+            let line = format!("systemctl restart {unit}");
+            shell(world, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
+        }
+        Deed::Fault(mut fault) => {
+            for text in [&mut fault.caller, &mut fault.resource].into_iter().flatten() {
+                *text = fill(world, text)?;
+            }
+            world
+                .story
+                .tell("lab", format!("from now on: {}", serde_json::to_string(&fault).unwrap_or_default()));
+            world.served.with(|region| region.inject(fault));
+            Ok(())
+        }
+        Deed::ClearFaults => {
+            world.served.with(|region| region.clear_faults());
+            Ok(())
+        }
+        Deed::KillZooKeeper(n) => {
+            world.story.tell("lab", format!("kill ZooKeeper server {n}"));
+            with_ensemble(world)
+                .await?
+                .as_mut()
+                .ok_or_else(no_zookeeper)?
+                .kill_server(n.saturating_sub(1))
+                .await
+        }
+        Deed::StartZooKeeper(n) => {
+            world.story.tell("lab", format!("start ZooKeeper server {n}"));
+            with_ensemble(world)
+                .await?
+                .as_mut()
+                .ok_or_else(no_zookeeper)?
+                .start_server(n.saturating_sub(1))
+                .await
+        }
+        Deed::Check(look) => check(world, &look).await,
+    }
+}
+
+type Guard<'a> = tokio::sync::MutexGuard<'a, Option<crate::zookeeper::Ensemble>>;
+
+async fn with_ensemble(world: &World) -> Result<Guard<'_>> {
+    Ok(world.ensemble.lock().await)
+}
+
+fn no_zookeeper() -> Error {
+    Error::new("the scenario has no ZooKeeper")
+}
+
+async fn wait(
+    world: &World,
+    event: &str,
+    fields: &BTreeMap<String, String>,
+    count: usize,
+    limit: Duration,
+    from: usize,
+) -> Result<()> {
+    let mut wanted = BTreeMap::new();
+    for (key, value) in fields {
+        wanted.insert(key.clone(), fill(world, value)?);
+    }
+    let mut left = count;
+    let shown = wanted.iter().map(|(k, v)| format!(" {k}={v}")).collect::<String>();
+    let what = if count == 1 { format!("{event}{shown}") } else { format!("{count} x {event}{shown}") };
+    world
+        .wait(&what, limit, from, |entry| {
+            let value = serde_json::to_value(entry).ok()?;
+            let is = value["event"] == event && wanted.iter().all(|(key, want)| says(&value, key, want));
+            left -= usize::from(is && left > 0);
+            (left == 0).then_some(())
+        })
+        .await
+}
+
+/// Does this field (`params.VolumeId` goes down) have this value? `*` and `?` stand for anything.
+fn says(value: &serde_json::Value, key: &str, want: &str) -> bool {
+    let found = key.split('.').try_fold(value, |value, part| value.get(part));
+    match found {
+        Some(serde_json::Value::String(text)) => matches(want, text),
+        Some(other) => matches(want, &other.to_string()),
+        None => false,
+    }
+}
+
+async fn run(world: &World, step: &Step, line: &str, on: &str, limit: Duration) -> Result<()> {
+    let line = fill(world, line)?;
+    let mut step = step.clone();
+    for text in
+        [&mut step.stdout_contains, &mut step.stdout_lacks, &mut step.stdout_matches].into_iter().flatten()
+    {
+        *text = fill(world, text)?;
+    }
+    let step = &step;
+    let deadline = Instant::now() + limit;
+    let trying = async {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+            let held = match shell(world, on, &line, left).await {
+                Ok(ran) => expect(&line, &ran, step),
+                Err(error) => Err(error),
+            };
+            if held.is_ok() || !step.until || Instant::now() >= deadline {
+                return held;
+            }
+            // `until` asks a program that tells nobody when its answer changes.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    };
+    let shown: String = line.lines().next().unwrap_or_default().chars().take(80).collect();
+    let what = format!("`{shown}` on {on}");
+    world.unless_trouble(world.story.wait(&what, limit + Duration::from_secs(5), trying)).await??;
+    world.story.tell(if on == "clients" { on } else { "lab" }, format!("as it should be: {what}"));
+    Ok(())
+}
+
+async fn shell(world: &World, on: &str, line: &str, limit: Duration) -> Result<Ran> {
+    let mut command =
+        if on == "clients" { world.clients.command("sh") } else { world.command(&world.find(on)?, "sh")? };
+    command.args(["-c", line]);
+    ran(command, limit).await
+}
+
+fn expect(line: &str, ran: &Ran, step: &Step) -> Result<()> {
+    let wanted = step.exit.unwrap_or(0);
+    let mut wrong = Vec::new();
+    if ran.code != wanted {
+        wrong.push(format!("its exit status is {} and not {wanted}", ran.code));
+    }
+    if let Some(text) = step.stdout_contains.as_ref().filter(|text| !ran.out.contains(text.as_str())) {
+        wrong.push(format!("its output does not contain {text:?}"));
+    }
+    if let Some(text) = step.stdout_lacks.as_ref().filter(|text| ran.out.contains(text.as_str())) {
+        wrong.push(format!("its output contains {text:?}"));
+    }
+    if let Some(pattern) = step.stdout_matches.as_ref().filter(|p| !ran.out.lines().any(|l| matches(p, l))) {
+        wrong.push(format!("no line of its output is like {pattern:?}"));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "`{line}`: {}\n  stdout: {}\n  stderr: {}",
+        wrong.join(", "),
+        ran.out.trim_end(),
+        ran.err.trim_end()
+    )))
+}
+
+/// `*` stands for any text, `?` for one character.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, t) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// Fills in what only the running lab knows: `{slot.1.volume}`, `{slot.1.eni}`, `{slot.1.address}`, `{slot.1.holder}`,
+/// `{instance.0}`.
+fn fill(world: &World, text: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out += before;
+        let Some((name, tail)) = after.split_once('}') else {
+            out.push('{');
+            rest = after;
+            continue;
+        };
+        match known(world, name)? {
+            Some(value) => out += &value,
+            None => out += &format!("{{{name}}}"),
+        }
+        rest = tail;
+    }
+    Ok(out + rest)
+}
+
+fn known(world: &World, name: &str) -> Result<Option<String>> {
+    let parts: Vec<&str> = name.split('.').collect();
+    match parts.as_slice() {
+        ["instance", n] => Ok(Some(world.find(&format!("instance {n}"))?.id)),
+        ["slot", n, what] => {
+            let slot = n.parse().ok().and_then(|n: u32| world.slots.iter().find(|s| s.id == n));
+            let slot = slot.ok_or_else(|| Error::new(format!("{{{name}}}: there is no slot {n}")))?;
+            match *what {
+                "volume" => Ok(Some(slot.volume.clone())),
+                "eni" => Ok(Some(slot.eni.clone())),
+                "address" => Ok(Some(slot.address.to_string())),
+                "holder" => Ok(Some(world.find(&format!("slot {n}"))?.id)),
+                other => {
+                    Err(Error::new(format!("{{{name}}}: {other:?} is not volume, eni, address or holder")))
+                }
+            }
+        }
+        _ => Ok(None),
+    }
+}
+
+fn slot_of(world: &World, id: u32) -> Result<&SlotMade> {
+    world.slots.iter().find(|slot| slot.id == id).ok_or_else(|| Error::new(format!("there is no slot {id}")))
+}
+
+async fn check(world: &World, look: &Check) -> Result<()> {
+    let mut wrong = Vec::new();
+    if look.slots_taken {
+        wrong.extend(slots_taken(world));
+    }
+    for id in &look.answers {
+        let Some(slot) = world.slots.iter().find(|slot| slot.id == *id) else {
+            wrong.push(format!("there is no slot {id}"));
+            continue;
+        };
+        let at = SocketAddr::from((slot.address, 9092));
+        if let Err(error) = netns::connect(world.srv(), at, Duration::from_secs(3)) {
+            wrong.push(format!("slot {id} does not answer: {}", error.chain()));
+        }
+    }
+    if let Some(mount) = &look.mounted {
+        for slot in &world.slots {
+            let line = format!("findmnt -no SOURCE {mount}");
+            match shell(world, &format!("slot {}", slot.id), &line, Duration::from_secs(10)).await {
+                Ok(ran) if ran.code == 0 && ran.out.starts_with("/dev/nvme") => {}
+                Ok(ran) => wrong.push(format!("{mount} of slot {} is {:?}", slot.id, ran.out.trim())),
+                Err(error) => wrong.push(error.chain()),
+            }
+        }
+    }
+    if let Some(wanted) = look.signals {
+        let is = |event: &Event| matches!(event, Event::Signal { status, .. } if status == "SUCCESS");
+        let seen = world.journal(0).iter().filter(|entry| is(&entry.event)).count();
+        if seen != wanted {
+            wrong.push(format!("{seen} SUCCESS signals, not {wanted}"));
+        }
+    }
+    if wrong.is_empty() {
+        world.story.tell("check", "holds");
+        return Ok(());
+    }
+    Err(Error::new(format!("the check does not hold: {}", wrong.join("; "))))
+}
+
+/// What is wrong with who holds which slot.
+pub fn slots_taken(world: &World) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut holders = BTreeSet::new();
+    for slot in &world.slots {
+        let Some(holder) = world.holder(slot.id) else {
+            wrong.push(format!("nobody holds slot {}", slot.id));
+            continue;
+        };
+        if holder.zone != slot.zone {
+            wrong.push(format!(
+                "slot {} of {} is held by {} of {}",
+                slot.id, slot.zone, holder.label, holder.zone
+            ));
+        }
+        if holder.state != "running" {
+            wrong.push(format!("the holder of slot {}, {}, is {}", slot.id, holder.label, holder.state));
+        }
+        if !holders.insert(holder.id.clone()) {
+            wrong.push(format!("{} holds two slots", holder.label));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_stand_for_whole_lines() {
+        assert!(matches("a*c?", "abbcd") && matches("*", "") && matches("x", "x") && matches("*b*", "abc"));
+        assert!(!matches("a*c?", "abbc") && !matches("x", "xy") && !matches("?", ""));
+    }
+
+    #[test]
+    fn a_field_is_found_below_another() {
+        let value = serde_json::json!({"event": "call", "params": {"VolumeId": "vol-1"}, "device_index": 1});
+        assert!(says(&value, "params.VolumeId", "vol-*") && says(&value, "device_index", "1"));
+        assert!(!says(&value, "params.InstanceId", "*"));
+    }
+
+    #[test]
+    fn every_expectation_that_fails_is_named() {
+        let ran = Ran { code: 1, out: "one\n".into(), err: "bad".into() };
+        let step = Step {
+            stdout_contains: Some("two".into()),
+            stdout_lacks: Some("one".into()),
+            stdout_matches: Some("t*".into()),
+            ..Step::default()
+        };
+        let said = expect("x", &ran, &step).unwrap_err().to_string();
+        for part in [
+            "exit status is 1",
+            "does not contain \"two\"",
+            "contains \"one\"",
+            "is like \"t*\"",
+            "stderr: bad",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}

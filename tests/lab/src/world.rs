@@ -1,0 +1,451 @@
+//! One running lab: the region in this process, the fabric around it, ZooKeeper, and the instances that follow the region's
+//! journal. What the region says happened is made to happen; nothing is made to happen that it did not say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use region::model::{
+    EniSpec, Entry, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, Settings, StackSpec, SubnetSpec,
+    VolumeSpec,
+};
+use region::wire::{Identify, Served};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::commands::require;
+use crate::error::{Doing, Error, Result};
+use crate::fabric::{API, Fabric, IMDS, ZONES, subnet_cidr, zone, zookeeper};
+use crate::host::Host;
+use crate::image::{Image, Service};
+use crate::instance::inside;
+use crate::kafka::Clients;
+use crate::ledger::Ledger;
+use crate::netns;
+use crate::scenario::{Disk, Launch, Loose, Scenario};
+use crate::story::Story;
+use crate::user_data;
+use crate::volume::Volume;
+use crate::zookeeper::{Ensemble, PORT};
+
+mod follow;
+
+/// The group, and with it the stack, of a lab.
+pub const GROUP: &str = "brokers";
+/// The stack's name.
+pub const STACK: &str = "kafka";
+
+/// A slot as the lab made it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SlotMade {
+    /// Its number.
+    pub id: u32,
+    /// Its full zone name.
+    pub zone: String,
+    /// Its volume.
+    pub volume: String,
+    /// Its network interface.
+    pub eni: String,
+    /// The interface's address.
+    pub address: Ipv4Addr,
+}
+
+/// An instance as everybody may know it.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Known {
+    /// `b2`: the second instance of zone b.
+    pub label: String,
+    /// The instance id.
+    pub id: String,
+    /// Its full zone name.
+    pub zone: String,
+    /// Its own address.
+    pub address: String,
+    /// Its state by the journal.
+    pub state: String,
+    /// PID 1 as the host sees it, while it is up.
+    pub pid1: Option<i32>,
+}
+
+/// A running lab.
+pub struct World {
+    /// The region.
+    pub served: Served,
+    /// What is told.
+    pub story: Story,
+    /// The slots.
+    pub slots: Vec<SlotMade>,
+    /// Clients with the address list of all slots.
+    pub clients: Clients,
+    /// ZooKeeper, if the scenario has one.
+    pub ensemble: tokio::sync::Mutex<Option<Ensemble>>,
+    /// The scenario.
+    pub scenario: Scenario,
+    inner: Arc<Inner>,
+    before: Host,
+    follower: JoinHandle<()>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ledger: Arc<Ledger>,
+    fabric: Arc<Fabric>,
+    image: Image,
+    story: Story,
+    environment: Vec<(String, String)>,
+    shared: Mutex<Shared>,
+    trouble: watch::Sender<Option<String>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    instances: BTreeMap<String, Known>,
+    queues: HashMap<String, mpsc::UnboundedSender<follow::Act>>,
+    order: Vec<String>,
+    volumes: HashMap<String, Volume>,
+    sizes: HashMap<String, u64>,
+    roots: BTreeSet<String>,
+    held: BTreeMap<String, String>,
+    slots: Vec<SlotMade>,
+}
+
+impl Inner {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something that the lab itself could not do: the run is over.
+    fn trouble(&self, said: String) {
+        self.story.tell("lab", format!("TROUBLE: {said}"));
+        let _ = self.trouble.send(Some(said));
+    }
+}
+
+impl World {
+    /// Makes everything but the instances.
+    pub async fn make(scenario: Scenario, story: Story) -> Result<World> {
+        require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "blkid"])?;
+        let before = Host::read()?;
+        let ledger = Arc::new(Ledger::open()?);
+        let made = World::make_in(scenario, story, before, Arc::clone(&ledger)).await;
+        if made.is_err() {
+            ledger.close(true)?;
+        }
+        made
+    }
+
+    async fn make_in(scenario: Scenario, story: Story, before: Host, ledger: Arc<Ledger>) -> Result<World> {
+        let fabric = Arc::new(Fabric::make(Arc::clone(&ledger))?);
+        let image = Image::bake(&ledger, scenario.service, scenario.service != Service::None)?;
+        let ensemble = match scenario.cluster.zookeeper {
+            0 => None,
+            size => {
+                require(&["java"])?;
+                let starting = Ensemble::start(&ledger, &fabric, size);
+                Some(story.wait("ZooKeeper", Duration::from_secs(60), starting).await??)
+            }
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        let settings = Settings {
+            seed: scenario.region.seed,
+            epoch: now,
+            throttle: scenario.region.throttle.unwrap_or(true),
+            delays: scenario.delays(),
+            ..Settings::default()
+        };
+        let mut region = Region::new(settings);
+        scenario.region.fault.iter().for_each(|fault| region.inject(fault.clone()));
+        let (slots, volumes) = furnish(&mut region, &scenario, &ledger)?;
+        let bootstrap = slots.iter().map(|s| format!("{}:9092", s.address)).collect::<Vec<_>>().join(",");
+        let clients = Clients::new(fabric.srv(), &bootstrap);
+        let served = Served::start(region);
+        let listen = |at: Ipv4Addr| netns::listen(fabric.srv(), SocketAddr::from((at, 80)));
+        served.serve_api(listen(API)?);
+        served.serve_imds(listen(IMDS)?, Identify::ByAddress);
+        let (send, trouble) = watch::channel(None);
+        let shared = Shared { volumes, slots: slots.clone(), ..Shared::default() };
+        let inner = Arc::new(Inner {
+            ledger,
+            fabric,
+            image,
+            story: story.clone(),
+            environment: vec![("AWS_ENDPOINT_URL".into(), format!("http://{API}"))],
+            shared: Mutex::new(shared),
+            trouble: send,
+        });
+        let follower = tokio::spawn(follow::follow(served.clone(), Arc::clone(&inner)));
+        let ensemble = tokio::sync::Mutex::new(ensemble);
+        Ok(World { served, story, slots, clients, ensemble, scenario, inner, before, follower, trouble })
+    }
+
+    /// Launches the group and the other instances, all at this moment.
+    pub fn launch(&self) -> Result<()> {
+        if let Some(group) = &self.scenario.group {
+            let user_data = match &group.user_data {
+                Some(name) => user_data::file(&self.scenario.directory, name)?,
+                None => self.shipped(&group.config)?,
+            };
+            let data = LaunchData {
+                name: format!("{GROUP}-launch"),
+                instance_type: group.instance_type.clone(),
+                user_data,
+                profile: Some("kafka-broker".into()),
+                ..LaunchData::default()
+            };
+            let launch = match group.launch {
+                Launch::Template => LaunchSource::Template(data),
+                Launch::Configuration => LaunchSource::Configuration(data),
+            };
+            self.served.with(|region| -> Result<()> {
+                if group.stack {
+                    region.add_stack(StackSpec {
+                        name: STACK.into(),
+                        group_logical_id: "Brokers".into(),
+                        group_name: GROUP.into(),
+                        signals: group.size,
+                        timeout_ms: 1_800_000,
+                    });
+                }
+                let subnets =
+                    group.zones.iter().map(|zone| subnet(region, zone)).collect::<Result<Vec<_>>>()?;
+                region.add_group(GroupSpec {
+                    name: GROUP.into(),
+                    min: 0,
+                    max: group.size * 2,
+                    desired: group.size,
+                    subnets,
+                    launch,
+                    health_check_grace: group.grace.as_millis() as u64,
+                    ..GroupSpec::default()
+                });
+                Ok(())
+            })?;
+        }
+        self.scenario.instance.iter().try_for_each(|loose| self.launch_loose(loose))
+    }
+
+    fn launch_loose(&self, loose: &Loose) -> Result<()> {
+        let user_data = match (&loose.script, &loose.user_data) {
+            (Some(script), _) => script.clone(),
+            (None, Some(name)) => user_data::file(&self.scenario.directory, name)?,
+            (None, None) if self.scenario.service == Service::None => String::new(),
+            (None, None) => self.shipped(&loose.config)?,
+        };
+        self.served.with(|region| {
+            let subnet = subnet(region, &loose.zone)?;
+            region.run_instance(LaunchSpec {
+                subnet,
+                user_data,
+                profile: Some("kafka-broker".into()),
+                ..LaunchSpec::default()
+            });
+            Ok(())
+        })
+    }
+
+    fn shipped(&self, config: &str) -> Result<String> {
+        let hosts: Vec<String> =
+            (0..self.scenario.cluster.zookeeper).map(|n| format!("{}:{PORT}", zookeeper(n))).collect();
+        let connect = format!("{}{}", hosts.join(","), self.scenario.cluster.chroot);
+        user_data::shipped(&self.scenario.cluster.name, &connect, config)
+    }
+
+    /// The lab's id.
+    pub fn id(&self) -> &str {
+        self.inner.ledger.id()
+    }
+
+    /// The namespace of clients and services.
+    pub fn srv(&self) -> &str {
+        self.inner.fabric.srv()
+    }
+
+    /// All instances so far, in order of their launch.
+    pub fn instances(&self) -> Vec<Known> {
+        let shared = self.inner.shared();
+        shared.order.iter().filter_map(|id| shared.instances.get(id).cloned()).collect()
+    }
+
+    /// The instance that holds a slot's volume, by the region's journal.
+    pub fn holder(&self, slot: u32) -> Option<Known> {
+        let made = self.slots.iter().find(|s| s.id == slot)?;
+        let shared = self.inner.shared();
+        shared.held.get(&made.volume).and_then(|id| shared.instances.get(id).cloned())
+    }
+
+    /// The instance that `slot 1`, `instance 0`, a label or an id means.
+    pub fn find(&self, who: &str) -> Result<Known> {
+        let all = self.instances();
+        let found = match who.split_once(' ') {
+            Some(("slot", n)) => n.parse().ok().and_then(|n| self.holder(n)),
+            Some(("instance", n)) => n.parse::<usize>().ok().and_then(|n| all.get(n).cloned()),
+            _ => all.iter().find(|known| known.label == who || known.id == who).cloned(),
+        };
+        found.ok_or_else(|| {
+            let known: Vec<String> =
+                all.iter().map(|k| format!("{} ({}, {})", k.label, k.id, k.state)).collect();
+            Error::new(format!("no instance is {who:?}; there are: {}", known.join(", ")))
+        })
+    }
+
+    /// A command inside an instance.
+    pub fn command(&self, instance: &Known, program: &str) -> Result<tokio::process::Command> {
+        let pid1 = instance.pid1.ok_or_else(|| Error::new(format!("{} is not up", instance.label)))?;
+        Ok(inside(pid1, &self.inner.environment, program))
+    }
+
+    /// The lab's volume of this id.
+    pub fn volume(&self, id: &str) -> Option<Volume> {
+        self.inner.shared().volumes.get(id).cloned()
+    }
+
+    /// Does what is asked, unless the lab itself gets into trouble meanwhile.
+    pub async fn unless_trouble<T>(&self, deed: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut trouble = self.trouble.clone();
+        tokio::select! {
+            done = deed => done,
+            said = trouble.wait_for(Option::is_some) => match said {
+                Ok(said) => Err(Error::new(said.clone().unwrap_or_default())),
+                Err(_) => Err(Error::new("the lab's follower of the journal ended")),
+            },
+        }
+    }
+
+    /// Waits for the `count`-th entry from `from` on for which `f` answers; returns its answer.
+    pub async fn wait<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        from: usize,
+        mut f: impl FnMut(&Entry) -> Option<T>,
+    ) -> Result<T> {
+        let waiting = self.served.wait_for(from, |entry| f(entry));
+        self.unless_trouble(self.story.wait(what, limit, waiting)).await
+    }
+
+    /// How far the journal is.
+    pub fn journal_length(&self) -> usize {
+        self.served.with(|region| region.journal().len())
+    }
+
+    /// The journal from here on.
+    pub fn journal(&self, from: usize) -> Vec<Entry> {
+        self.served.with(|region| region.journal().get(from..).map(<[Entry]>::to_vec).unwrap_or_default())
+    }
+
+    /// Unix milliseconds of an entry.
+    pub fn unix_ms(&self, entry: &Entry) -> u64 {
+        self.served.with(|region| region.settings().epoch) + entry.at
+    }
+
+    /// What failed runs are read by: the ends of all logs and of the journal.
+    pub fn tails(&self) -> String {
+        let mut text = String::new();
+        for known in self.instances() {
+            let directory = self.inner.ledger.logs().join(&known.id);
+            let mut files: Vec<_> =
+                std::fs::read_dir(&directory).into_iter().flatten().flatten().map(|e| e.path()).collect();
+            files.sort();
+            for file in files {
+                let all = std::fs::read_to_string(&file).unwrap_or_default();
+                let lines: Vec<&str> = all.lines().collect();
+                let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+                text += &format!(
+                    "\n== {} ({}) {name}, the last of {} lines\n",
+                    known.label,
+                    known.state,
+                    lines.len()
+                );
+                text += &lines[lines.len().saturating_sub(15)..].join("\n");
+            }
+        }
+        let journal = self.journal(0);
+        text += &format!("\n\n== the region's journal, the last of {} entries\n", journal.len());
+        for entry in &journal[journal.len().saturating_sub(25)..] {
+            text += &format!("{}\n", serde_json::to_string(entry).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Takes everything down, and asserts that nothing is left of it. Answers where the logs are, if they were kept.
+    pub async fn end(self, keep_logs: bool) -> Result<Option<std::path::PathBuf>> {
+        self.follower.abort();
+        drop(self.ensemble);
+        let kept = self.inner.ledger.close(keep_logs)?;
+        let left = self.before.left_by(self.inner.ledger.id(), &Host::read()?);
+        if left.is_empty() {
+            Ok(kept)
+        } else {
+            Err(Error::new(format!("the lab left behind: {}", left.join(", "))))
+        }
+    }
+}
+
+/// Looks a zone's subnet up.
+fn subnet(region: &Region, letter: &str) -> Result<String> {
+    let zone = zone(letter);
+    let found = region.subnets().find(|subnet| subnet.zone == zone).map(|subnet| subnet.id.clone());
+    found.ok_or_else(|| Error::new(format!("no subnet in {zone}")))
+}
+
+/// Subnets, and each slot's volume and network interface.
+fn furnish(
+    region: &mut Region,
+    scenario: &Scenario,
+    ledger: &Ledger,
+) -> Result<(Vec<SlotMade>, HashMap<String, Volume>)> {
+    let mut subnets = Vec::new();
+    for (n, letter) in ZONES.iter().enumerate() {
+        subnets.push(region.add_subnet(SubnetSpec {
+            zone: zone(letter),
+            cidr: subnet_cidr(n),
+            ..SubnetSpec::default()
+        }));
+    }
+    let (mut slots, mut volumes) = (Vec::new(), HashMap::new());
+    for slot in &scenario.slot {
+        let place = ZONES
+            .iter()
+            .position(|z| *z == slot.zone)
+            .ok_or_else(|| Error::new(format!("no zone {:?}", slot.zone)))?;
+        let mut tags = BTreeMap::from([
+            ("Name".to_owned(), format!("KAFKA-{}", slot.id)),
+            ("berth:cluster".to_owned(), scenario.cluster.name.clone()),
+        ]);
+        let address = Ipv4Addr::new(10, 0, place as u8 + 1, 50 + slot.id as u8);
+        let eni = region.add_eni(EniSpec {
+            subnet: subnets[place].clone(),
+            private_ips: vec![address],
+            tags: tags.clone(),
+            ..EniSpec::default()
+        });
+        if slot.disk == Disk::Consent {
+            tags.insert("berth:format".to_owned(), "xfs".to_owned());
+        }
+        let id = region.add_volume(VolumeSpec {
+            zone: zone(&slot.zone),
+            size_gib: slot.size_gib,
+            tags,
+            ..VolumeSpec::default()
+        });
+        let volume = Volume::make(ledger, &id, slot.size_gib)?;
+        match slot.disk {
+            Disk::Xfs => volume.format("xfs")?,
+            Disk::Ext4 => volume.format("ext4")?,
+            Disk::Consent | Disk::Blank => {}
+        }
+        volumes.insert(id.clone(), volume);
+        slots.push(SlotMade { id: slot.id, zone: zone(&slot.zone), volume: id, eni, address });
+    }
+    Ok((slots, volumes))
+}
+
+/// Appends to the kept journal.
+fn write_line(file: &mut std::fs::File, entry: &Entry) -> Result<()> {
+    let mut line = serde_json::to_string(entry).doing(|| "write a journal line".into())?;
+    line.push('\n');
+    file.write_all(line.as_bytes()).doing(|| "write the journal".into())
+}

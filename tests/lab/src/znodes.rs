@@ -1,0 +1,96 @@
+//! Reading ZooKeeper for the lab's checks: `lab znodes` runs in a namespace that can reach it and prints the nodes below a
+//! path as JSON, with the times and versions that the checks compare.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zookeeper_client::{Client, Error as Zk};
+
+use crate::error::{Doing, Error, Result};
+
+/// A node as the checks need it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Node {
+    /// Its data, as text.
+    pub data: String,
+    /// The transaction that created it.
+    pub czxid: i64,
+    /// The transaction that changed it last.
+    pub mzxid: i64,
+    /// Unix milliseconds of its creation, by ZooKeeper's clock.
+    pub ctime: i64,
+    /// Unix milliseconds of its last change.
+    pub mtime: i64,
+    /// Whether it dies with a session.
+    pub ephemeral: bool,
+}
+
+/// Nodes by path.
+pub type Nodes = BTreeMap<String, Node>;
+
+/// Connects as the lab's tools do.
+pub async fn connect(cluster: &str) -> Result<Client> {
+    let connector = Client::connector()
+        .with_session_timeout(Duration::from_secs(6))
+        .with_connection_timeout(Duration::from_secs(2));
+    tokio::time::timeout(Duration::from_secs(20), connector.connect(cluster))
+        .await
+        .map_err(|_| Error::new(format!("connect to ZooKeeper at {cluster}: no answer within 20 s")))?
+        .doing(|| format!("connect to ZooKeeper at {cluster}"))
+}
+
+/// All nodes at and below these paths; a path without a node gives none.
+pub async fn below(client: &Client, paths: &[String]) -> Result<Nodes> {
+    let mut nodes = Nodes::new();
+    let mut open: Vec<String> = paths.to_vec();
+    while let Some(path) = open.pop() {
+        let (data, stat) = match client.get_data(&path).await {
+            Err(Zk::NoNode) => continue,
+            read => read.doing(|| format!("read {path}"))?,
+        };
+        match client.list_children(&path).await {
+            Ok(children) => {
+                open.extend(children.iter().map(|c| format!("{}/{c}", path.trim_end_matches('/'))))
+            }
+            Err(Zk::NoNode) => continue,
+            Err(error) => return Err(error).doing(|| format!("list {path}")),
+        }
+        let node = Node {
+            data: String::from_utf8_lossy(&data).into_owned(),
+            czxid: stat.czxid,
+            mzxid: stat.mzxid,
+            ctime: stat.ctime,
+            mtime: stat.mtime,
+            ephemeral: stat.ephemeral_owner != 0,
+        };
+        nodes.insert(path, node);
+    }
+    Ok(nodes)
+}
+
+/// `lab znodes CLUSTER PATH...`
+pub async fn print(cluster: &str, paths: &[String]) -> Result<()> {
+    let client = connect(cluster).await?;
+    let nodes = below(&client, paths).await?;
+    println!("{}", serde_json::to_string(&nodes).doing(|| "print the nodes".into())?);
+    close(client).await;
+    Ok(())
+}
+
+/// Lets go of the session and waits until the server has it: an exit right after a drop may lose the close, and then the
+/// session's nodes stay until its time-out.
+pub async fn close(client: Client) {
+    let mut watcher = client.state_watcher();
+    drop(client);
+    let closed = async {
+        loop {
+            use zookeeper_client::SessionState::{AuthFailed, Closed, Expired};
+            if matches!(watcher.changed().await, AuthFailed | Closed | Expired) {
+                return;
+            }
+        }
+    };
+    // Past that the session's own time-out ends it.
+    let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
+}
