@@ -3,6 +3,7 @@
 
 pub mod authorization;
 pub mod call;
+mod client_tokens;
 pub mod delay;
 mod describe;
 mod describe_kinds;

@@ -361,30 +361,6 @@ impl Region {
         volume.publish(self.now, self.now + spread);
         Some(volume.get().tags.clone())
     }
-
-    /// Idempotence by ClientToken: what an earlier call with this token made.
-    pub(super) fn made_before(
-        &self,
-        action: &str,
-        token: &Option<String>,
-        what: &str,
-    ) -> Result<Option<String>, Refusal> {
-        let Some(token) = token else { return Ok(None) };
-        match self.client_tokens.get(&format!("{action} {token}")) {
-            None => Ok(None),
-            Some((before, made)) if before == what => Ok(Some(made.clone())),
-            Some(_) => {
-                let message = format!("The client token {token} was used with other parameters");
-                Err(Refusal::of(&TOKEN_MISMATCH, message))
-            }
-        }
-    }
-
-    pub(super) fn remember(&mut self, action: &str, token: &Option<String>, what: &str, made: &str) {
-        if let Some(token) = token {
-            self.client_tokens.insert(format!("{action} {token}"), (what.to_owned(), made.to_owned()));
-        }
-    }
 }
 
 #[cfg(test)]

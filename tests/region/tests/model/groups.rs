@@ -21,11 +21,11 @@ fn group(world: &mut World, desired: u32, grace: Millis, launch: LaunchSource) -
 }
 
 fn members(world: &World) -> Vec<InstanceId> {
-    world.region.group("brokers").unwrap().members.keys().cloned().collect()
+    world.region.group("brokers").expect("the group is there").members.keys().cloned().collect()
 }
 
 fn zone_of(world: &World, instance: &str) -> String {
-    world.region.instance(instance).unwrap().zone.clone()
+    world.region.instance(instance).expect("the instance is there").zone.clone()
 }
 
 fn set_health(world: &mut World, instance: &str, respect_grace: bool) -> Result<(), CallError> {

@@ -21,7 +21,7 @@ fn stack(world: &mut World, size: u32) -> Vec<InstanceId> {
         timeout_ms: 600_000,
     });
     world.pass(1_000 + PENDING);
-    world.region.group("brokers").unwrap().members.keys().cloned().collect()
+    world.region.group("brokers").expect("the group is there").members.keys().cloned().collect()
 }
 
 fn signal(world: &mut World, instance: &str, status: &str) -> Result<(), CallError> {
@@ -35,7 +35,7 @@ fn signal(world: &mut World, instance: &str, status: &str) -> Result<(), CallErr
 }
 
 fn status(world: &World) -> String {
-    world.region.stack("kafka").unwrap().status.clone()
+    world.region.stack("kafka").expect("the stack is there").status.clone()
 }
 
 #[test]
