@@ -18,6 +18,9 @@ def test_wrong_and_unknown_keys_are_refused_by_each_api(w):
     refused("AuthFailure", w.client("ec2", key="AKIAUNKNOWN").describe_volumes)
     refused("InvalidClientTokenId", w.client("cloudformation", key="AKIAUNKNOWN").describe_stacks)
     refused("AuthFailure", w.client("ec2", region="us-east-1").describe_volumes)
+    refused("InvalidAction", w.ec2.describe_images)
+    outcomes = [entry["outcome"] for entry in w.journal() if entry["event"] == "call"]
+    assert outcomes.count("AuthFailure") == 3 and outcomes.count("SignatureDoesNotMatch") == 2, outcomes
     code, stderr = w.aws("ec2", "describe-volumes", check=False, secret="not the secret")
     assert code != 0 and "AuthFailure" in stderr, stderr
     with_no_signature = urllib.request.Request(w.at["api"] + "/?Action=DescribeVolumes&Version=2016-11-15")

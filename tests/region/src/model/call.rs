@@ -69,6 +69,20 @@ impl Region {
         (result, request_id)
     }
 
+    /// Writes down a call that was refused at the door: not signed by anybody the region knows, or not a call.
+    pub(crate) fn turned_away(&mut self, api: &str, action: &str, refusal: &Refusal) -> String {
+        let request_id = self.names.uuid();
+        self.record(Event::Call {
+            api: api.to_owned(),
+            action: action.to_owned(),
+            caller: None,
+            params: Default::default(),
+            outcome: refusal.code.clone(),
+            request_id: request_id.clone(),
+        });
+        request_id
+    }
+
     fn admit(
         &mut self,
         caller: &Caller,

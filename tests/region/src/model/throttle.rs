@@ -27,7 +27,9 @@ pub fn bucket_of(action: &str, narrowed: bool) -> Bucket {
         "CreateTags" | "DeleteTags" => (100, 10),
         "RunInstances" | "StartInstances" => (5, 2),
         "CreateVolume"
+        | "DeleteVolume"
         | "CreateNetworkInterface"
+        | "DeleteNetworkInterface"
         | "ModifyNetworkInterfaceAttribute"
         | "TerminateInstances" => (100, 5),
         _ => (50, 5),

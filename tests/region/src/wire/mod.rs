@@ -19,7 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::model::sources::INVALID_ACTION;
-use crate::model::{CallError, Caller, Entry, Millis, Refusal, Region};
+use crate::model::{CallError, Caller, Entry, Millis, Refusal, Region, Request};
 use http::{Asked, Outcome, Reply};
 pub use imds::Identify;
 use params::Params;
@@ -46,6 +46,13 @@ impl Inner {
 
     fn now(&self) -> Millis {
         self.base + self.started.elapsed().as_millis() as Millis
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The ticker finds that nobody is left, and ends.
+        self.replan.notify_one();
     }
 }
 
@@ -159,35 +166,28 @@ enum Api {
     CloudFormation,
 }
 
+impl Api {
+    fn word(self) -> &'static str {
+        match self {
+            Api::Ec2 => "ec2",
+            Api::AutoScaling => "autoscaling",
+            Api::CloudFormation => "cloudformation",
+        }
+    }
+}
+
 fn dispatch(
     region: &mut Region,
     api: Api,
     asked: &Asked,
     params: &Params,
 ) -> (Result<serde_json::Value, CallError>, String) {
-    let unanswered =
-        |refusal: Refusal| (Err(refusal.into()), "00000000-0000-4000-8000-000000000000".to_owned());
-    let caller: Result<Caller, Refusal> =
-        match asked.header("authorization").and_then(|a| a.strip_prefix("CFN_V1 ")) {
-            Some(identity) if api == Api::CloudFormation => cloudformation::admit(region, identity, params),
-            _ => sigv4::verify(region, api, asked),
-        };
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(refusal) => return unanswered(refusal),
-    };
-    let request = match api {
-        Api::Ec2 => ec2::request(params),
-        Api::AutoScaling => autoscaling::request(params),
-        Api::CloudFormation => cloudformation::request(params),
-    };
-    let request = match request {
-        Ok(Some(request)) => request,
-        Ok(None) => {
-            let message = format!("The action {} is not valid for this web service.", params.action());
-            return unanswered(Refusal::of(&INVALID_ACTION, message));
+    let (caller, request) = match admitted(region, api, asked, params) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            let request_id = region.turned_away(api.word(), params.action(), &refusal);
+            return (Err(refusal.into()), request_id);
         }
-        Err(refusal) => return unanswered(refusal),
     };
     let (answer, request_id) = region.call_identified(&caller, request);
     let body = answer.map(|answer| match api {
@@ -196,6 +196,22 @@ fn dispatch(
         Api::CloudFormation => cloudformation::body(answer),
     });
     (body, request_id)
+}
+
+/// Who calls, and what.
+fn admitted(region: &Region, api: Api, asked: &Asked, params: &Params) -> Result<(Caller, Request), Refusal> {
+    let identity = asked.header("authorization").and_then(|header| header.strip_prefix("CFN_V1 "));
+    let caller = match identity {
+        Some(identity) if api == Api::CloudFormation => cloudformation::admit(region, identity, params)?,
+        _ => sigv4::verify(region, api, asked)?,
+    };
+    let request = match api {
+        Api::Ec2 => ec2::request(params)?,
+        Api::AutoScaling => autoscaling::request(params)?,
+        Api::CloudFormation => cloudformation::request(params)?,
+    };
+    let message = || format!("The action {} is not valid for this web service.", params.action());
+    Ok((caller, request.ok_or_else(|| Refusal::of(&INVALID_ACTION, message()))?))
 }
 
 async fn tick(inner: std::sync::Weak<Inner>, replan: Arc<Notify>) {

@@ -1,0 +1,115 @@
+//! The served region: its time passes with the clock, waits end when the thing happens, and the metadata service knows
+//! who asks by the address.
+
+use std::net::{SocketAddr, TcpListener};
+
+use region::model::*;
+use region::wire::{Identify, Served};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+fn settings() -> Settings {
+    let delays = Delays { instance_pending: Delay::Fixed(120), ..Delays::none() };
+    Settings { delays, ..Settings::default() }
+}
+
+fn subnet(region: &mut Region, cidr: &str) -> SubnetId {
+    region.add_subnet(SubnetSpec { zone: "eu-central-1a".into(), cidr: cidr.into(), ..SubnetSpec::default() })
+}
+
+fn run(region: &mut Region, subnet: &str) -> InstanceId {
+    region.run_instance(LaunchSpec { subnet: subnet.into(), ..LaunchSpec::default() })
+}
+
+/// One request from an address of our own choice; everything that came back until the connection closed.
+async fn raw(from: &str, to: SocketAddr, request: &str) -> std::io::Result<String> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(format!("{from}:0").parse().map_err(std::io::Error::other)?)?;
+    let mut stream = socket.connect(to).await?;
+    stream.write_all(request.replace('\n', "\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_wait_on_the_journal_ends_when_the_thing_happens_and_not_before() {
+    let mut region = Region::new(settings());
+    let place = subnet(&mut region, "10.0.1.0/24");
+    let served = Served::start(region);
+    let instance = served.with(|region| run(region, &place));
+    let is_running = |entry: &Entry| match &entry.event {
+        Event::InstanceRunning { instance } => Some((instance.clone(), entry.at, entry.seq)),
+        _ => None,
+    };
+    let launched =
+        served.journal(0).iter().find(|e| matches!(e.event, Event::InstanceLaunched { .. })).unwrap().at;
+    let (who, at, seq) = served.wait_for(0, is_running).await;
+    assert_eq!((who, at), (instance, launched + 120));
+    // From there on only what comes later counts.
+    let second = served.clone();
+    let waiting = tokio::spawn(async move { second.wait_for(seq + 1, is_running).await });
+    let other = served.with(|region| run(region, &place));
+    assert_eq!(waiting.await.unwrap().0, other);
+}
+
+#[tokio::test]
+async fn the_metadata_service_knows_who_asks_by_the_address() {
+    let mut region = Region::new(settings());
+    let place = subnet(&mut region, "127.0.7.0/24");
+    let (one, two) = (run(&mut region, &place), run(&mut region, &place));
+    let served = Served::start(region);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_imds(listener, Identify::ByAddress);
+    let put = "PUT /latest/api/token HTTP/1.1\nHost: imds\nConnection: close\nX-aws-ec2-metadata-token-ttl-seconds: 60\n\n";
+    for (from, instance) in [("127.0.7.10", one), ("127.0.7.11", two)] {
+        let answer = raw(from, at, put).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let token = answer.split("\r\n\r\n").nth(1).unwrap();
+        let get = format!(
+            "GET /latest/meta-data/instance-id HTTP/1.1\nHost: imds\nConnection: close\nX-aws-ec2-metadata-token: {token}\n\n"
+        );
+        let answer = raw(from, at, &get).await.unwrap();
+        assert_eq!(answer.split("\r\n\r\n").nth(1), Some(instance.as_str()));
+    }
+    assert_eq!(raw("127.0.0.1", at, put).await.unwrap(), "", "an address of no instance gets no answer");
+}
+
+#[tokio::test]
+async fn an_injected_reset_reaches_the_client_as_a_reset() {
+    let mut region = Region::new(settings());
+    let place = subnet(&mut region, "127.0.7.0/24");
+    run(&mut region, &place);
+    region.inject(Fault { api: Some("imds".into()), ..Fault::next("PUT *", FaultKind::Reset) });
+    let served = Served::start(region);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_imds(listener, Identify::ByAddress);
+    let put = "PUT /latest/api/token HTTP/1.1\nHost: imds\n\n";
+    let error = raw("127.0.7.10", at, put).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_request_without_a_signature_is_refused_and_control_needs_none() {
+    let served = Served::start(Region::new(settings()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_api(listener);
+    let get = "GET /?Action=DescribeVolumes&Version=2016-11-15 HTTP/1.1\nHost: region\nConnection: close\n\n";
+    let answer = raw("127.0.0.1", at, get).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("MissingAuthenticationToken"), "{answer}");
+    let fault = r#"{"action":"AttachVolume","kind":{"late-commit":5000}}"#;
+    let length = fault.len();
+    let post = format!(
+        "POST /_region/faults HTTP/1.1\nHost: r\nConnection: close\nContent-Length: {length}\n\n{fault}"
+    );
+    let answer = raw("127.0.0.1", at, &post).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let armed = served.with(|region| region.faults().next().map(|fault| fault.kind.clone()));
+    assert_eq!(armed, Some(FaultKind::LateCommit(5_000)));
+    let wrong = "POST /_region/faults HTTP/1.1\nHost: r\nConnection: close\nContent-Length: 2\n\n{}";
+    let answer = raw("127.0.0.1", at, wrong).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("kind"), "{answer}");
+}
