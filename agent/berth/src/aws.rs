@@ -1,0 +1,94 @@
+//! AWS: one configuration for all clients, and what their errors mean.
+
+mod ec2;
+mod signals;
+mod translate;
+
+pub(crate) use ec2::Ec2;
+pub(crate) use signals::Listeners;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ec2::operation::RequestId;
+use berth_lifecycle::ports::{CloudError, Refusal};
+use std::time::Duration;
+
+/// One configuration: credentials of the instance's role, its region, adaptive retries, bounded calls. Endpoints come
+/// from the region, or from `AWS_ENDPOINT_URL` and its per-service forms.
+pub(crate) async fn configuration(region: &str) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(40))
+        .build();
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_owned()))
+        .retry_config(RetryConfig::adaptive().with_max_attempts(3))
+        .timeout_config(timeouts)
+        .load()
+        .await
+}
+
+/// An error with its causes, once each.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let line = next.to_string();
+        if !text.contains(&line) {
+            text = format!("{text}: {line}");
+        }
+        cause = next.source();
+    }
+    text
+}
+
+/// An SDK error in our words. EC2's errors are not modelled: the code decides, for two codes the message.
+pub(crate) fn refused<E, R>(call: String, error: SdkError<E, R>) -> CloudError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+    SdkError<E, R>: RequestId,
+{
+    let request = error.request_id().map(str::to_owned);
+    match error.code() {
+        Some(code) => {
+            let message = error.message().unwrap_or_default().to_owned();
+            CloudError { call, refusal: meaning(code, &message), code: code.to_owned(), message, request }
+        }
+        None => {
+            let message = chain(&error);
+            CloudError { call, refusal: Refusal::Unknown, code: "no answer".to_owned(), message, request }
+        }
+    }
+}
+
+/// EC2 API reference, "Error codes for the Amazon EC2 API".
+fn meaning(code: &str, message: &str) -> Refusal {
+    match code {
+        "VolumeInUse" | "InvalidNetworkInterface.InUse" => Refusal::InUse,
+        "IncorrectState" | "IncorrectInstanceState" => Refusal::WrongState,
+        "InvalidVolume.ZoneMismatch" | "InvalidVolumeID.ZoneMismatch" => Refusal::WrongZone,
+        "InvalidParameterCombination" if message.contains("availability zone") => Refusal::WrongZone,
+        "InvalidDevice.InUse" => Refusal::PlaceTaken,
+        "InvalidParameterValue"
+            if message.contains("already in use") || message.contains("already has an interface") =>
+        {
+            Refusal::PlaceTaken
+        }
+        "AttachmentLimitExceeded" => Refusal::Limit,
+        "InvalidVolume.NotFound" | "InvalidNetworkInterfaceID.NotFound" | "InvalidInstanceID.NotFound" => {
+            Refusal::NotFound
+        }
+        "InvalidAttachment.NotFound" | "InvalidAttachmentID.NotFound" => Refusal::NotAttached,
+        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Refusal::Unauthorized,
+        "CustomerKeyHasBeenRevoked" | "EncryptedVolumesNotSupported" => Refusal::Key,
+        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException" => {
+            Refusal::Throttled
+        }
+        "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => Refusal::Unknown,
+        _ => Refusal::Other,
+    }
+}

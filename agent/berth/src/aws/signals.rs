@@ -1,0 +1,190 @@
+//! CloudFormation and Auto Scaling, as listeners.
+//!
+//! SignalResource goes out signed by the role; where the role may not, by the instance's identity document, as
+//! cfn-signal does (`Authorization: CFN_V1`), which needs no permission.
+
+use super::{chain, refused};
+use crate::tags::MyTags;
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::types::ResourceSignalStatus;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use berth_lifecycle::ports::{CloudError, Receipt, Refusal, SignalError, Signals};
+use berth_plan::InstanceId;
+use berth_plan::config::{Config, Telling};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The listeners of one instance.
+pub(crate) struct Listeners {
+    cloudformation: aws_sdk_cloudformation::Client,
+    autoscaling: aws_sdk_autoscaling::Client,
+    me: InstanceId,
+    region: String,
+    domain: String,
+    stack: Telling,
+    resource: Option<String>,
+    group: Telling,
+    tags: Arc<MyTags>,
+}
+
+impl Listeners {
+    pub(crate) fn new(
+        sdk: &SdkConfig,
+        config: &Config,
+        me: InstanceId,
+        region: String,
+        domain: String,
+        tags: Arc<MyTags>,
+    ) -> Self {
+        Self {
+            cloudformation: aws_sdk_cloudformation::Client::new(sdk),
+            autoscaling: aws_sdk_autoscaling::Client::new(sdk),
+            me,
+            region,
+            domain,
+            stack: config.stack.clone(),
+            resource: config.resource.clone(),
+            group: config.group.clone(),
+            tags,
+        }
+    }
+
+    fn named(&self, telling: &Telling, tag: &str) -> Option<String> {
+        match telling {
+            Telling::Nobody => None,
+            Telling::Named(name) => Some(name.clone()),
+            Telling::Auto => self.tags.get(tag),
+        }
+    }
+
+    /// The no-permission way: signed by the instance's own identity document. The document and its signature are a
+    /// credential for this stack's signals: they are sent to CloudFormation alone and never logged.
+    async fn signal_by_document(
+        &self,
+        stack: &str,
+        resource: &str,
+        success: bool,
+    ) -> Result<(), SignalError> {
+        let passing = |why: String| {
+            SignalError::Passing(format!("SignalResource {resource} of {stack} by CFN_V1: {why}"))
+        };
+        let imds = crate::imds::client();
+        let fetch =
+            async |what: &str| match imds.get(format!("/latest/dynamic/instance-identity/{what}")).await {
+                Ok(text) => Ok(text.as_ref().to_owned()),
+                Err(error) => Err(passing(chain(&error))),
+            };
+        let document = fetch("document").await?;
+        let signature: String = fetch("signature").await?.split_whitespace().collect();
+        let credential = format!("CFN_V1 {}:{signature}", STANDARD.encode(document.trim_end()));
+        let mut authorization =
+            reqwest::header::HeaderValue::from_str(&credential).map_err(|e| passing(e.to_string()))?;
+        authorization.set_sensitive(true);
+        let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION")
+            .or_else(|_| std::env::var("AWS_ENDPOINT_URL"))
+            .unwrap_or_else(|_| format!("https://cloudformation.{}.{}", self.region, self.domain));
+        let status = if success { "SUCCESS" } else { "FAILURE" };
+        let query = [
+            ("Action", "SignalResource"),
+            ("ContentType", "JSON"),
+            ("LogicalResourceId", resource),
+            ("StackName", stack),
+            ("Status", status),
+            ("UniqueId", self.me.as_str()),
+            ("Version", "2010-05-15"),
+        ];
+        let mut url = reqwest::Url::parse(&endpoint).map_err(|e| passing(e.to_string()))?;
+        url.query_pairs_mut().extend_pairs(query);
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(Duration::from_secs(20))
+            .build()
+            .map_err(|e| passing(chain(&e)))?;
+        let request =
+            client.get(url).header("Accept", "application/json").header("Authorization", authorization);
+        let answer = request.send().await.map_err(|e| passing(chain(&e.without_url())))?;
+        let status = answer.status();
+        let body = answer.text().await.map_err(|e| passing(chain(&e.without_url())))?;
+        if status.is_success() {
+            return Ok(());
+        }
+        let detail = error_of(&body);
+        if status.is_server_error() || detail.contains("Throttling") {
+            return Err(passing(format!("HTTP {status}: {detail}")));
+        }
+        Err(SignalError::Final(format!("SignalResource {resource} of {stack} by CFN_V1: {detail}")))
+    }
+}
+
+/// `{"Error":{"Code":…,"Message":…}}`, or the start of what else came.
+fn error_of(body: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let part = |key: &str| value["Error"][key].as_str().unwrap_or_default().to_owned();
+    if value["Error"].is_object() {
+        format!("{}: {}", part("Code"), part("Message"))
+    } else {
+        body.chars().take(200).collect()
+    }
+}
+
+/// "… is in CREATE_COMPLETE state and cannot be signaled": on every replacement outside a stack operation.
+fn nobody_listens(message: &str) -> bool {
+    message.contains("cannot be signaled") || message.contains("can not be signaled")
+}
+
+fn trouble(error: CloudError) -> SignalError {
+    match error.refusal {
+        Refusal::Throttled | Refusal::Unknown => SignalError::Passing(error.to_string()),
+        _ => SignalError::Final(error.to_string()),
+    }
+}
+
+#[async_trait]
+impl Signals for Listeners {
+    async fn outcome(&self, success: bool) -> Result<Receipt, SignalError> {
+        let Some(stack) = self.named(&self.stack, "aws:cloudformation:stack-name") else {
+            return Ok(Receipt::Nobody("this instance belongs to no CloudFormation stack".to_owned()));
+        };
+        let resource = self.resource.clone().or_else(|| self.tags.get("aws:cloudformation:logical-id"));
+        let Some(resource) = resource else {
+            return Ok(Receipt::Nobody(format!(
+                "no logical id of the group in stack {stack} is known: set `boot.resource`"
+            )));
+        };
+        let status = if success { ResourceSignalStatus::Success } else { ResourceSignalStatus::Failure };
+        let call = self.cloudformation.signal_resource().stack_name(&stack).logical_resource_id(&resource);
+        let error = match call.unique_id(self.me.as_str()).status(status).send().await {
+            Ok(_) => return Ok(Receipt::Heard),
+            Err(error) => refused(format!("SignalResource {resource} of {stack}"), error),
+        };
+        if nobody_listens(&error.message) {
+            return Ok(Receipt::Nobody(error.message));
+        }
+        if error.refusal != Refusal::Unauthorized {
+            return Err(trouble(error));
+        }
+        tracing::info!(%stack, "the role may not signal; the identity document does");
+        match self.signal_by_document(&stack, &resource, success).await {
+            Ok(()) => Ok(Receipt::Heard),
+            Err(SignalError::Final(message)) if nobody_listens(&message) => Ok(Receipt::Nobody(message)),
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn unhealthy(&self) -> Result<Receipt, SignalError> {
+        let Some(group) = self.named(&self.group, "aws:autoscaling:groupName") else {
+            return Ok(Receipt::Nobody("this instance belongs to no Auto Scaling group".to_owned()));
+        };
+        let call =
+            self.autoscaling.set_instance_health().instance_id(self.me.as_str()).health_status("Unhealthy");
+        match call.should_respect_grace_period(false).send().await {
+            Ok(_) => Ok(Receipt::Heard),
+            Err(error) => {
+                Err(trouble(refused(format!("SetInstanceHealth of {} in {group}", self.me), error)))
+            }
+        }
+    }
+}

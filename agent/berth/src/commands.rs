@@ -1,0 +1,57 @@
+//! The commands.
+
+mod boot;
+mod gate;
+mod plan;
+mod status;
+
+use crate::cli::{Cli, Command};
+use crate::config_files;
+use berth_plan::config::Config;
+use berth_plan::telling::EXIT_CONFIGURATION;
+use clap::CommandFactory;
+use std::io::Write;
+
+/// Runs a command; its exit code.
+pub(crate) async fn run(cli: Cli) -> u8 {
+    match &cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "berth", &mut std::io::stdout());
+            return 0;
+        }
+        Command::Man => return man(),
+        _ => {}
+    }
+    let config = match config_files::load(&cli.config) {
+        Ok(config) => config,
+        Err(sentence) => return failed(&sentence, EXIT_CONFIGURATION),
+    };
+    with(config, cli.command).await
+}
+
+async fn with(config: Config, command: Command) -> u8 {
+    match command {
+        Command::Boot => boot::boot(config).await,
+        Command::Gate => gate::gate(&config).await,
+        Command::Plan { if_terminated, json } => {
+            plan::plan(config, if_terminated.into_iter().collect(), json).await
+        }
+        Command::Status { json } => status::status(config, json).await,
+        Command::Completions { .. } | Command::Man => 0,
+    }
+}
+
+fn man() -> u8 {
+    let mut page = Vec::new();
+    let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    match made.and_then(|()| std::io::stdout().write_all(&page)) {
+        Ok(()) => 0,
+        Err(error) => failed(&format!("print the manual page: {error}"), 1),
+    }
+}
+
+/// Says why, and gives the code back.
+fn failed(sentence: &str, code: u8) -> u8 {
+    eprintln!("berth: {sentence}");
+    code
+}

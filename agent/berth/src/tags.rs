@@ -1,0 +1,21 @@
+//! This instance's tags, from wherever they were seen first: its metadata, or EC2.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// The tags that are known so far.
+#[derive(Debug, Default)]
+pub(crate) struct MyTags(Mutex<BTreeMap<String, String>>);
+
+impl MyTags {
+    /// Adds what was seen.
+    pub(crate) fn seen(&self, tags: &BTreeMap<String, String>) {
+        let mut known = self.0.lock().expect("no holder of this lock panics");
+        known.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+
+    /// One tag's value.
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
+        self.0.lock().expect("no holder of this lock panics").get(key).cloned()
+    }
+}

@@ -1,0 +1,167 @@
+//! ZooKeeper: one session at a time, opened when it is needed, and never silently replaced under a caller's feet.
+//!
+//! A session that expired takes its intents with it; what hung on them then fails its own check. The client's own
+//! lock recipe is not used: a call that loses its reply leaves its lock node in the queue until the session ends.
+
+mod claims;
+mod lock;
+mod paths;
+mod registrations;
+
+pub(crate) use paths::Paths;
+
+use berth_lifecycle::ports::ClaimsError;
+use berth_plan::config::Config;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use zookeeper_client::{Acls, Client, CreateMode, Error, SessionState};
+
+/// Asked for; the server clamps it to 2 to 20 of its ticks.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For one server of the list.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long one call may take before its outcome is unknown.
+const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long the end of a session is waited for, so that the next one does not queue behind its own old nodes.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The ensemble, and the session with it.
+pub(crate) struct Zookeeper {
+    hosts: String,
+    paths: Paths,
+    session: Mutex<Option<Client>>,
+}
+
+impl Zookeeper {
+    /// Nothing is opened yet.
+    pub(crate) fn new(config: &Config) -> Arc<Self> {
+        let hosts = config.zookeeper_hosts.join(",");
+        Arc::new(Self {
+            hosts,
+            paths: Paths::new(&config.chroot, &config.cluster),
+            session: Mutex::new(None),
+        })
+    }
+
+    /// The session's client: the one that is open, or a new one.
+    async fn client(&self) -> Result<Client, ClaimsError> {
+        let mut session = self.session.lock().await;
+        if let Some(client) = session.as_ref()
+            && !client.state().is_terminated()
+        {
+            return Ok(client.clone());
+        }
+        *session = None;
+        let client = self.connected().await?;
+        self.prepared(&client).await?;
+        *session = Some(client.clone());
+        Ok(client)
+    }
+
+    async fn connected(&self) -> Result<Client, ClaimsError> {
+        let connector = Client::connector()
+            .with_session_timeout(SESSION_TIMEOUT)
+            .with_connection_timeout(CONNECT_TIMEOUT);
+        let away = |why: String| ClaimsError::Away(format!("connect to ZooKeeper at {}: {why}", self.hosts));
+        match timeout(SESSION_TIMEOUT + Duration::from_secs(2), connector.connect(&self.hosts)).await {
+            Ok(Ok(client)) => {
+                tracing::debug!(session = %client.session_id(), timeout = ?client.session_timeout(), "session opened");
+                Ok(client)
+            }
+            Ok(Err(error)) => Err(away(error.to_string())),
+            Err(_) => Err(away(format!("no session within {} s", SESSION_TIMEOUT.as_secs() + 2))),
+        }
+    }
+
+    /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own.
+    async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        for dir in self.paths.directories() {
+            match called(&format!("create {dir}"), client.mkdir(&dir, &options)).await {
+                Ok(()) | Err(Failure::Certain(Error::NodeExists, _)) => {}
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the session and waits until the server knows, so that nobody waits for its ephemeral nodes.
+    pub(crate) async fn close(&self) {
+        let Some(client) = self.session.lock().await.take() else { return };
+        let mut watcher = client.state_watcher();
+        drop(client);
+        let closed = async { while !watcher.changed().await.is_terminated() {} };
+        if timeout(CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::debug!("the session was not seen to close; it ends with its time-out");
+        }
+    }
+
+    /// What a call that failed means. A session whose calls lose their replies is not used again.
+    async fn failed(&self, failure: Failure) -> ClaimsError {
+        if let Failure::Unknown(Error::SessionExpired, _) = &failure {
+            self.close().await;
+        }
+        failure.into()
+    }
+}
+
+/// How a call failed.
+pub(super) enum Failure {
+    /// It was not carried out.
+    Certain(Error, String),
+    /// It may have been.
+    Unknown(Error, String),
+    /// No answer in time.
+    Late(String),
+}
+
+impl From<Failure> for ClaimsError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Certain(
+                error @ (Error::NoAuth | Error::AuthFailed | Error::InvalidAcl | Error::QuotaExceeded),
+                what,
+            ) => Self::Refused(format!("{what}: {error}; give berth the right to do this in ZooKeeper")),
+            Failure::Certain(error, what) => Self::Conflict(format!("{what}: {error}")),
+            Failure::Unknown(error, what) => Self::Away(format!("{what}: {error}")),
+            Failure::Late(what) => {
+                Self::Away(format!("{what}: no answer within {} s", CALL_TIMEOUT.as_secs()))
+            }
+        }
+    }
+}
+
+/// Makes one call, bounded in time. Anything but a server's plain "no" leaves the outcome unknown.
+pub(super) async fn called<T, E: Into<Error>>(
+    what: &str,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    let error = match timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.into(),
+        Err(_) => return Err(Failure::Late(what.to_owned())),
+    };
+    let what = what.to_owned();
+    Err(match error {
+        Error::NoNode
+        | Error::NodeExists
+        | Error::BadVersion
+        | Error::NotEmpty
+        | Error::NoAuth
+        | Error::AuthFailed
+        | Error::InvalidAcl
+        | Error::QuotaExceeded
+        | Error::RuntimeInconsistent => Failure::Certain(error, what),
+        other => Failure::Unknown(other, what),
+    })
+}
+
+/// Whether a session is over.
+fn is_over(client: &Client) -> bool {
+    client.state().is_terminated() || client.state() == SessionState::Expired
+}

@@ -1,0 +1,54 @@
+//! Where things are in ZooKeeper.
+
+use berth_plan::BrokerId;
+
+/// The paths of one cluster, chroot included.
+#[derive(Debug, Clone)]
+pub(crate) struct Paths {
+    chroot: String,
+    root: String,
+}
+
+impl Paths {
+    pub(crate) fn new(chroot: &str, cluster: &str) -> Self {
+        Self { chroot: chroot.to_owned(), root: format!("{chroot}/berth/{cluster}") }
+    }
+
+    /// The persistent nodes that must exist, parents first.
+    pub(super) fn directories(&self) -> Vec<String> {
+        ["lock", "intents", "slots", "faults"].map(|dir| format!("{}/{dir}", self.root)).to_vec()
+    }
+
+    pub(super) fn lock(&self) -> String {
+        format!("{}/lock", self.root)
+    }
+
+    pub(super) fn intents(&self) -> String {
+        format!("{}/intents", self.root)
+    }
+
+    pub(super) fn slots(&self) -> String {
+        format!("{}/slots", self.root)
+    }
+
+    pub(super) fn faults(&self) -> String {
+        format!("{}/faults", self.root)
+    }
+
+    pub(super) fn intent(&self, id: BrokerId) -> String {
+        format!("{}/intents/{id}", self.root)
+    }
+
+    pub(super) fn slot(&self, id: BrokerId) -> String {
+        format!("{}/slots/{id}", self.root)
+    }
+
+    pub(super) fn fault(&self, id: BrokerId) -> String {
+        format!("{}/faults/{id}", self.root)
+    }
+
+    /// Kafka's own tree, beside berth's.
+    pub(super) fn kafka(&self, path: &str) -> String {
+        format!("{}{path}", self.chroot)
+    }
+}
