@@ -20,10 +20,10 @@ const APPEARS_WITHIN: Millis = 20_000;
 /// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
 pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
-    let held = match is_mounted(run, &volume).await? {
-        true => held,
-        false => mounted(run, held, &volume).await?,
-    };
+    let is_mounted = is_mounted(run, &volume).await?;
+    // A run that was killed after the mount may not have confirmed the file system: the claim remembers it last of all.
+    let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
+    let held = if is_mounted && is_remembered { held } else { mounted(run, held, &volume, is_mounted).await? };
     identified(run, &held).await?;
     Ok(held)
 }
@@ -44,15 +44,24 @@ async fn is_mounted(run: &Run, volume: &VolumeSeen) -> Result<bool, Trouble> {
     Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
 
-async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen) -> Result<Held, Trouble> {
+async fn mounted(
+    run: &Run,
+    mut held: Held,
+    volume: &VolumeSeen,
+    is_mounted: bool,
+) -> Result<Held, Trouble> {
     let at = &run.config.mount;
     let device = device(run, volume).await?;
-    let (fs, uuid, confirm) = file_system(run, &held.claim, volume, device.as_ref()).await?;
-    device.preen(fs).await.map_err(|e| Trouble::disk(STEP, e))?;
-    device.mount(fs, at, &run.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
-    run.ports
-        .timeline
-        .fact(STEP, &format!("{} mounted at {at}: {fs} {uuid} on {}", volume.id, device.path()));
+    let (fs, uuid, confirm) = if is_mounted {
+        found(run, &held.claim, volume, device.as_ref()).await?
+    } else {
+        let made = file_system(run, &held.claim, volume, device.as_ref()).await?;
+        device.preen(made.0).await.map_err(|e| Trouble::disk(STEP, e))?;
+        device.mount(made.0, at, &run.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
+        let fact = format!("{} mounted at {at}: {} {} on {}", volume.id, made.0, made.1, device.path());
+        run.ports.timeline.fact(STEP, &fact);
+        made
+    };
     if device.grow(fs, at).await.map_err(|e| Trouble::disk(STEP, e))? {
         run.ports.timeline.fact(STEP, &format!("the {fs} of {} grown to {} bytes", volume.id, device.size()));
     }
@@ -94,6 +103,24 @@ async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Troub
         run.ports.timeline.waiting(STEP, &sentence);
         if run.is_overdue() {
             return Err(Trouble::new(STEP, Kind::Host, sentence));
+        }
+    }
+}
+
+/// The file system that is mounted already. A mounted device is never formatted.
+async fn found(
+    run: &Run,
+    claim: &Claim,
+    volume: &VolumeSeen,
+    device: &dyn Device,
+) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
+    let fresh = run.ports.host.uuid();
+    match disk(volume, claim.disk.as_ref(), probe(&device.sample().await), device.size(), &fresh) {
+        DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
+        DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
+        other => {
+            let sentence = format!("{} is mounted, but its device shows {other:?}", volume.id);
+            Err(Trouble::fault(STEP, "mounted", sentence))
         }
     }
 }
