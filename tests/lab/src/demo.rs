@@ -377,10 +377,9 @@ fn in_sync_when_signalled(
 fn ec2_calls(journal: &[Entry], instances: &[Known]) -> BTreeMap<String, Vec<String>> {
     let mut calls: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in journal {
-        if let Event::Call { api, action, caller: Some(caller), outcome, .. } = &entry.event {
-            if let Some(known) = instances.iter().find(|known| known.id == *caller && api == "ec2") {
-                calls.entry(known.label.clone()).or_default().push(format!("{action}: {outcome}"));
-            }
+        let Event::Call { api, action, caller: Some(caller), outcome, .. } = &entry.event else { continue };
+        if let Some(known) = instances.iter().find(|known| known.id == *caller && api == "ec2") {
+            calls.entry(known.label.clone()).or_default().push(format!("{action}: {outcome}"));
         }
     }
     calls

@@ -62,6 +62,17 @@ impl Host {
         Ok(Host { netns: names("/run/netns"), loops, mounts, sysctls })
     }
 
+    /// What of this reading bears the id of a lab.
+    pub fn bearing(&self, lab: &str) -> Vec<String> {
+        let empty = Host {
+            netns: BTreeSet::new(),
+            loops: BTreeSet::new(),
+            mounts: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
+        };
+        empty.left_by(lab, self)
+    }
+
     /// What `after` has that this reading did not, as far as it names this lab; and every global sysctl that changed,
     /// whoever did it. Other labs of the machine come and go meanwhile, so what does not bear our id is not ours to judge.
     pub fn left_by(&self, lab: &str, after: &Host) -> Vec<String> {

@@ -110,6 +110,8 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     // An instance starts with none of the host's units, credentials and resolvers.
     for path in [
         "/etc/systemd/system",
+        "/usr/lib/systemd/system/multi-user.target.wants",
+        "/lib/systemd/system/multi-user.target.wants",
         "/root/.aws",
         "/root/.ssh",
         "/etc/berth",

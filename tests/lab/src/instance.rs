@@ -144,14 +144,15 @@ impl Instance {
         let ready = tokio::time::timeout(PATIENCE, async {
             while let Ok(Some(line)) = lines.next_line().await {
                 heard.push(line);
-                if heard.last().is_some_and(|line| line == READY) {
-                    return true;
+                // The outer half writes the number, PID 1 the word: whoever is first.
+                if heard.len() == 2 {
+                    return heard.iter().any(|line| line == READY);
                 }
             }
             false
         })
         .await;
-        let pid1 = heard.first().and_then(|line| line.parse().ok());
+        let pid1 = heard.iter().find_map(|line| line.parse().ok());
         let (Ok(true), Some(pid1)) = (ready, pid1) else {
             end_processes_of(&[&self.netns])?;
             let log = fs::read_to_string(self.logs().join("init.log")).unwrap_or_default();

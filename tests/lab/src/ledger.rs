@@ -200,6 +200,14 @@ pub fn detach_loops_of(image: &Path) -> Result<()> {
     for name in loops_of(image)? {
         tool("losetup", &["-d", &name])?;
     }
+    // The kernel lets go of the mounts of an ended instance a little later than of its processes, and of the device then.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !loops_of(image)?.is_empty() {
+        if Instant::now() > deadline {
+            return Err(Error::new(format!("the loop device of {} is held by somebody", image.display())));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     Ok(())
 }
 

@@ -7,30 +7,27 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use region::model::{
-    EniSpec, Entry, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, Settings, StackSpec, SubnetSpec,
-    VolumeSpec,
-};
+use region::model::{Entry, Region, Settings};
 use region::wire::{Identify, Served};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::commands::require;
 use crate::error::{Doing, Error, Result};
-use crate::fabric::{API, Fabric, IMDS, ZONES, subnet_cidr, zone, zookeeper};
+use crate::fabric::{API, Fabric, IMDS};
 use crate::host::Host;
 use crate::image::{Image, Service};
 use crate::instance::inside;
 use crate::kafka::Clients;
 use crate::ledger::Ledger;
 use crate::netns;
-use crate::scenario::{Disk, Launch, Loose, Scenario};
+use crate::scenario::Scenario;
 use crate::story::Story;
-use crate::user_data;
 use crate::volume::Volume;
-use crate::zookeeper::{Ensemble, PORT};
+use crate::zookeeper::Ensemble;
 
 mod follow;
+mod furnish;
 
 /// The group, and with it the stack, of a lab.
 pub const GROUP: &str = "brokers";
@@ -158,7 +155,7 @@ impl World {
         };
         let mut region = Region::new(settings);
         scenario.region.fault.iter().for_each(|fault| region.inject(fault.clone()));
-        let (slots, volumes) = furnish(&mut region, &scenario, &ledger)?;
+        let (slots, volumes) = furnish::furnish(&mut region, &scenario, &ledger)?;
         let bootstrap = slots.iter().map(|s| format!("{}:9092", s.address)).collect::<Vec<_>>().join(",");
         let clients = Clients::new(fabric.srv(), &bootstrap);
         let served = Served::start(region);
@@ -179,78 +176,6 @@ impl World {
         let follower = tokio::spawn(follow::follow(served.clone(), Arc::clone(&inner)));
         let ensemble = tokio::sync::Mutex::new(ensemble);
         Ok(World { served, story, slots, clients, ensemble, scenario, inner, before, follower, trouble })
-    }
-
-    /// Launches the group and the other instances, all at this moment.
-    pub fn launch(&self) -> Result<()> {
-        if let Some(group) = &self.scenario.group {
-            let user_data = match &group.user_data {
-                Some(name) => user_data::file(&self.scenario.directory, name)?,
-                None => self.shipped(&group.config)?,
-            };
-            let data = LaunchData {
-                name: format!("{GROUP}-launch"),
-                instance_type: group.instance_type.clone(),
-                user_data,
-                profile: Some("kafka-broker".into()),
-                ..LaunchData::default()
-            };
-            let launch = match group.launch {
-                Launch::Template => LaunchSource::Template(data),
-                Launch::Configuration => LaunchSource::Configuration(data),
-            };
-            self.served.with(|region| -> Result<()> {
-                if group.stack {
-                    region.add_stack(StackSpec {
-                        name: STACK.into(),
-                        group_logical_id: "Brokers".into(),
-                        group_name: GROUP.into(),
-                        signals: group.size,
-                        timeout_ms: 1_800_000,
-                    });
-                }
-                let subnets =
-                    group.zones.iter().map(|zone| subnet(region, zone)).collect::<Result<Vec<_>>>()?;
-                region.add_group(GroupSpec {
-                    name: GROUP.into(),
-                    min: 0,
-                    max: group.size * 2,
-                    desired: group.size,
-                    subnets,
-                    launch,
-                    health_check_grace: group.grace.as_millis() as u64,
-                    ..GroupSpec::default()
-                });
-                Ok(())
-            })?;
-        }
-        self.scenario.instance.iter().try_for_each(|loose| self.launch_loose(loose))
-    }
-
-    fn launch_loose(&self, loose: &Loose) -> Result<()> {
-        let user_data = match (&loose.script, &loose.user_data) {
-            (Some(script), _) => script.clone(),
-            (None, Some(name)) => user_data::file(&self.scenario.directory, name)?,
-            (None, None) if self.scenario.service == Service::None => String::new(),
-            (None, None) => self.shipped(&loose.config)?,
-        };
-        self.served.with(|region| {
-            let subnet = subnet(region, &loose.zone)?;
-            region.run_instance(LaunchSpec {
-                subnet,
-                user_data,
-                profile: Some("kafka-broker".into()),
-                ..LaunchSpec::default()
-            });
-            Ok(())
-        })
-    }
-
-    fn shipped(&self, config: &str) -> Result<String> {
-        let hosts: Vec<String> =
-            (0..self.scenario.cluster.zookeeper).map(|n| format!("{}:{PORT}", zookeeper(n))).collect();
-        let connect = format!("{}{}", hosts.join(","), self.scenario.cluster.chroot);
-        user_data::shipped(&self.scenario.cluster.name, &connect, config)
     }
 
     /// The lab's id.
@@ -382,65 +307,6 @@ impl World {
             Err(Error::new(format!("the lab left behind: {}", left.join(", "))))
         }
     }
-}
-
-/// Looks a zone's subnet up.
-fn subnet(region: &Region, letter: &str) -> Result<String> {
-    let zone = zone(letter);
-    let found = region.subnets().find(|subnet| subnet.zone == zone).map(|subnet| subnet.id.clone());
-    found.ok_or_else(|| Error::new(format!("no subnet in {zone}")))
-}
-
-/// Subnets, and each slot's volume and network interface.
-fn furnish(
-    region: &mut Region,
-    scenario: &Scenario,
-    ledger: &Ledger,
-) -> Result<(Vec<SlotMade>, HashMap<String, Volume>)> {
-    let mut subnets = Vec::new();
-    for (n, letter) in ZONES.iter().enumerate() {
-        subnets.push(region.add_subnet(SubnetSpec {
-            zone: zone(letter),
-            cidr: subnet_cidr(n),
-            ..SubnetSpec::default()
-        }));
-    }
-    let (mut slots, mut volumes) = (Vec::new(), HashMap::new());
-    for slot in &scenario.slot {
-        let place = ZONES
-            .iter()
-            .position(|z| *z == slot.zone)
-            .ok_or_else(|| Error::new(format!("no zone {:?}", slot.zone)))?;
-        let mut tags = BTreeMap::from([
-            ("Name".to_owned(), format!("KAFKA-{}", slot.id)),
-            ("berth:cluster".to_owned(), scenario.cluster.name.clone()),
-        ]);
-        let address = Ipv4Addr::new(10, 0, place as u8 + 1, 50 + slot.id as u8);
-        let eni = region.add_eni(EniSpec {
-            subnet: subnets[place].clone(),
-            private_ips: vec![address],
-            tags: tags.clone(),
-            ..EniSpec::default()
-        });
-        if slot.disk == Disk::Consent {
-            tags.insert("berth:format".to_owned(), "xfs".to_owned());
-        }
-        let id = region.add_volume(VolumeSpec {
-            zone: zone(&slot.zone),
-            size_gib: slot.size_gib,
-            tags,
-            ..VolumeSpec::default()
-        });
-        let volume = Volume::make(ledger, &id, slot.size_gib)?;
-        match slot.disk {
-            Disk::Xfs => volume.format("xfs")?,
-            Disk::Ext4 => volume.format("ext4")?,
-            Disk::Consent | Disk::Blank => {}
-        }
-        volumes.insert(id.clone(), volume);
-        slots.push(SlotMade { id: slot.id, zone: zone(&slot.zone), volume: id, eni, address });
-    }
-    Ok((slots, volumes))
 }
 
 /// Appends to the kept journal.

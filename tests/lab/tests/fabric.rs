@@ -1,4 +1,5 @@
 //! The fabric decides what EC2 decides: an answer that leaves by the wrong interface is not heard.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What an instance sees: its metadata, its own kernel identity, devices that appear when they are plugged; and what
 //! survives a reboot and a power cut.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod common;
 

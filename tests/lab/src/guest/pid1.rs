@@ -112,7 +112,6 @@ pub fn inner(path: &Path) -> Result<()> {
 fn end(manager: &Manager, how: &str) {
     println!("-- going down: {how}");
     manager.go_down(how);
-    nix::unistd::sync();
     println!("-- down");
     std::process::exit(0);
 }

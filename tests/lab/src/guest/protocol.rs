@@ -12,7 +12,7 @@ use crate::error::{Doing, Result};
 pub const SOCKET: &str = "/run/lab/control.sock";
 
 /// A request to PID 1.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Request {
     /// The systemctl verb, or `poweroff`.
     pub verb: String,

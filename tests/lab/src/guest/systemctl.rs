@@ -36,12 +36,6 @@ struct Asked {
     version: bool,
 }
 
-impl Default for Request {
-    fn default() -> Self {
-        Request { verb: String::new(), units: Vec::new(), no_block: false, signal: None }
-    }
-}
-
 impl Asked {
     fn parse(args: &[String]) -> Result<Asked, String> {
         let mut asked = Asked::default();

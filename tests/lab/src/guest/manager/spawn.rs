@@ -84,14 +84,23 @@ fn notify_path(unit: &str) -> String {
     format!("/run/lab/notify-{unit}")
 }
 
+/// LimitNOFILE= as prlimit(1) takes it, no higher than the host's own hard limit: to raise that takes CAP_SYS_RESOURCE,
+/// which PID 1 of a real machine has and a container that runs the lab may not have.
+fn within_reach(limit: &str) -> Option<String> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let hard = limits.lines().find(|line| line.starts_with("Max open files"))?.split_whitespace().nth(4)?;
+    let hard: u64 = hard.parse().unwrap_or(u64::MAX);
+    let wanted: Vec<u64> = limit.split(':').map(|n| n.parse().unwrap_or(u64::MAX).min(hard)).collect();
+    Some(format!("{}:{}", wanted.first()?, wanted.last()?))
+}
+
 impl Manager {
     /// Starts a process. The lock is held meanwhile, so that the reaper cannot take its end before we know its number, and
     /// an end noted under that number by an earlier process is thrown away.
     pub(super) fn spawn(&self, launch: &Launch, exec: &Exec) -> Result<i32, String> {
         let mut words = expand(&exec.words, &launch.environment);
-        if let Some(limit) = &launch.files {
-            let both = if limit.contains(':') { limit.clone() } else { format!("{limit}:{limit}") };
-            words.splice(0..0, ["prlimit".into(), format!("--nofile={both}"), "--".into()]);
+        if let Some(limit) = launch.files.as_deref().and_then(within_reach) {
+            words.splice(0..0, ["prlimit".into(), format!("--nofile={limit}"), "--".into()]);
         }
         let (program, args) = words.split_first().ok_or("an empty command line")?;
         let output = || launch.log.try_clone().map_err(|error| format!("open the log: {error}"));
