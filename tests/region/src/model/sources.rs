@@ -174,6 +174,7 @@ pub const ASSUMED: &[&str] = &[
     "a volume hanging busy is freed by a forced detach or by the instance's termination",
     "the lowest free address from .10 on is given to a new interface (AWS gives any)",
     "stack signals count by UniqueId; whether the id is a member of the group is not checked",
+    "of two different signals with one UniqueId the first counts",
     "a failed create ends CREATE_FAILED and a failed update UPDATE_ROLLBACK_COMPLETE; instances are not rolled back",
     "the CFN_V1 refusal for an instance outside the stack is AccessDenied",
     "the instance identity signature is 128 bytes in base64 with line breaks; the region signs with its own key",

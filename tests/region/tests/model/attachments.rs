@@ -247,3 +247,16 @@ fn a_dry_run_is_refused_as_such_and_changes_nothing() {
     assert!(matches!(result, Err(CallError::Refused(Refusal { status: 412, .. }))), "{result:?}");
     assert_eq!(world.seen(&volume).0, "available");
 }
+
+#[test]
+fn an_attach_that_was_detached_meanwhile_never_becomes_attached() {
+    let mut world = world();
+    world.region.settings_mut().delays.volume_detach = Delay::Fixed(60_000);
+    let instance = world.running(&world.a.clone());
+    let volume = world.volume("a");
+    world.attach(&volume, &instance, "/dev/sdf").unwrap();
+    world.detach(&volume, &instance).unwrap();
+    world.pass(ATTACH);
+    assert_eq!(world.seen(&volume).1.unwrap(), "detaching");
+    assert_eq!(count(&world.region, |event| matches!(event, Event::VolumeAttached { .. })), 0);
+}

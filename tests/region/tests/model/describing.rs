@@ -156,6 +156,8 @@ fn a_terminated_instance_is_visible_for_an_hour() {
     assert!(view.interfaces.is_empty() && view.volumes.is_empty() && view.address.is_none());
     world.pass(3_600_000);
     assert_eq!(code(world.region.describe_instances(&Caller::admin(), by_id)), "InvalidInstanceID.NotFound");
+    let volume = world.volume("a");
+    assert_eq!(code(world.attach(&volume, &instance, "/dev/sdf")), "InvalidInstanceID.NotFound");
     // By filter an absent instance is no error.
     let by_filter = filter("instance-id", &instance);
     assert_eq!(world.region.describe_instances(&Caller::admin(), by_filter).unwrap().items.len(), 0);

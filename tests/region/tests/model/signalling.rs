@@ -157,3 +157,12 @@ fn an_identity_document_proves_its_instance_and_only_as_signed() {
     let twice = format!("{}:{}", encode(&document), encode(&flat));
     assert_eq!(world.region.identify(&twice), None);
 }
+
+#[test]
+fn the_first_word_of_an_instance_counts() {
+    let mut world = world();
+    let ids = stack(&mut world, 2);
+    signal(&mut world, &ids[0], "SUCCESS").unwrap();
+    signal(&mut world, &ids[0], "FAILURE").unwrap();
+    assert_eq!(status(&world), "CREATE_IN_PROGRESS");
+}
