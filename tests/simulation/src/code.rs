@@ -1,0 +1,93 @@
+//! What AWS's error codes mean, and calls of the region with what becomes of them.
+
+use crate::fate::{Death, Fate, Mishap};
+use crate::runs::Caller;
+use berth_lifecycle::ports::{CloudError, Refusal};
+use berth_plan::Millis;
+use region::model::{Answer, CallError, Caller as Identity, Fault, FaultKind, Request};
+use tokio::time::{Duration, sleep};
+
+/// What a code means to a caller.
+pub(crate) fn meaning(error: &CallError) -> Refusal {
+    let CallError::Refused(refused) = error else { return Refusal::Unknown };
+    match refused.code.as_str() {
+        "VolumeInUse" | "InvalidNetworkInterface.InUse" => Refusal::InUse,
+        "IncorrectState" | "IncorrectInstanceState" => Refusal::WrongState,
+        "InvalidVolume.ZoneMismatch" | "InvalidParameterCombination" => Refusal::WrongZone,
+        "InvalidParameterValue" if refused.message.contains("already") => Refusal::PlaceTaken,
+        "AttachmentLimitExceeded" => Refusal::Limit,
+        "InvalidAttachment.NotFound" | "InvalidAttachmentID.NotFound" => Refusal::NotAttached,
+        "UnauthorizedOperation" => Refusal::Unauthorized,
+        "RequestLimitExceeded" => Refusal::Throttled,
+        code if code.ends_with(".NotFound") => Refusal::NotFound,
+        _ if refused.status >= 500 => Refusal::Unknown,
+        _ => Refusal::Other,
+    }
+}
+
+fn kind(mishap: Mishap, action: &str) -> Option<FaultKind> {
+    Some(match mishap {
+        Mishap::Lost => FaultKind::LostReply,
+        Mishap::Late(after) => FaultKind::LateCommit(after),
+        Mishap::Throttled => FaultKind::Throttle,
+        Mishap::ServerError => FaultKind::ServerError,
+        Mishap::Reset => FaultKind::Reset,
+        Mishap::Stale(age) if action.starts_with("Describe") => FaultKind::Stale(age),
+        Mishap::Stale(_) | Mishap::SessionExpired => return None,
+    })
+}
+
+impl Caller {
+    /// A call of AWS. It takes its time on the way there and back; the region decides at once and whole.
+    pub(crate) async fn aws(&self, request: Request) -> Result<Answer, CallError> {
+        let action = request.action();
+        let fate = self.life.point(action);
+        let takes = self.way(|rules| rules.aws_takes);
+        if let Fate::Killed(death) = fate {
+            if let Death::InFlight(after) = death {
+                self.world.with(|s| {
+                    s.region.inject(self.fault(action, FaultKind::LateCommit(after)));
+                    let _ = s.region.call(&Identity::instance(&self.instance), request);
+                });
+            }
+            return self.gone().await;
+        }
+        sleep(Duration::from_millis(takes / 2)).await;
+        self.still().await;
+        let answer = self.world.with(|s| {
+            if let Fate::Mishap(mishap) = fate
+                && let Some(kind) = kind(mishap, action)
+            {
+                s.region.inject(self.fault(action, kind));
+            }
+            let answer = s.region.call(&Identity::instance(&self.instance), request);
+            if let Err(error) = &answer {
+                s.tell(format!("{} {action}: {error}", self.instance));
+            }
+            answer
+        });
+        sleep(Duration::from_millis(takes - takes / 2)).await;
+        self.still().await;
+        answer
+    }
+
+    fn fault(&self, action: &str, kind: FaultKind) -> Fault {
+        Fault { caller: Some(self.instance.clone()), ..Fault::next(action, kind) }
+    }
+
+    pub(crate) fn way(&self, of: impl Fn(&crate::scene::Rules) -> (Millis, Millis)) -> Millis {
+        self.world.with(|s| {
+            let (low, high) = of(&s.rules);
+            s.chance.u64(low..=high)
+        })
+    }
+}
+
+/// As a story reads it.
+pub(crate) fn refused(call: String, error: &CallError) -> CloudError {
+    let (code, message) = match error {
+        CallError::Refused(refused) => (refused.code.clone(), refused.message.clone()),
+        other => (other.to_string(), String::new()),
+    };
+    CloudError { call, refusal: meaning(error), code, message, request: None }
+}

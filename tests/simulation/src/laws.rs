@@ -1,0 +1,154 @@
+//! What must hold after every event, whatever goes wrong.
+
+use crate::claims;
+use crate::content::Content;
+use crate::world::State;
+use berth_plan::claim::State as ClaimState;
+use region::model::Event;
+use std::collections::BTreeMap;
+
+/// What holds at every moment.
+pub(crate) fn check(s: &mut State) {
+    let mut serving: BTreeMap<u32, Vec<&String>> = BTreeMap::new();
+    for (instance, host) in s.hosts.iter().filter(|(_, host)| host.up) {
+        if let Some((id, _)) = &host.broker.serves {
+            serving.entry(*id).or_default().push(instance);
+        }
+    }
+    let twice: Vec<String> = (serving.iter())
+        .filter(|(_, on)| on.len() > 1)
+        .map(|(id, on)| format!("slot {id} has two live services: {on:?}"))
+        .collect();
+    for law in twice {
+        s.violated(law);
+    }
+}
+
+/// What an event of the region may not be.
+pub(crate) fn heard(s: &mut State, event: &Event) {
+    match event {
+        Event::VolumeDetaching { volume, instance, .. } | Event::VolumeDetached { volume, instance } => {
+            let under = s.hosts.get(instance).and_then(|host| host.broker.serves.clone());
+            if under.is_some_and(|(_, serves)| serves == *volume) {
+                s.violated(format!("{volume} was detached from {instance} under its live service"));
+            }
+        }
+        Event::Signal { instance, status, .. } => {
+            let boots = s.hosts.get(instance).map_or(0, |host| host.boots);
+            let other = if status == "SUCCESS" { "FAILURE" } else { "SUCCESS" };
+            let mut before = s.told.iter();
+            if before.any(|(i, b, word)| (i, *b) == (instance, boots) && word == other) {
+                s.violated(format!("boot {boots} of {instance} told two outcomes"));
+            }
+            s.told.push((instance.clone(), boots, status.clone()));
+            s.tell(format!("{instance} told {status}"));
+        }
+        Event::HealthSet { instance, health } => {
+            s.tell(format!("{instance} is called {health}"));
+            let started = started_slots(s, instance);
+            if health == "Unhealthy" && !started.is_empty() {
+                s.violated(format!("{instance} asked to be replaced, though slot {started:?} is started on it"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn started_slots(s: &State, instance: &str) -> Vec<u32> {
+    claims_of(s, instance).into_iter().filter(|(_, started)| *started).map(|(id, _)| id).collect()
+}
+
+/// The slots whose claim names an instance as holder, and whether they are marked started.
+pub fn claims_of(s: &State, instance: &str) -> Vec<(u32, bool)> {
+    let mut found = Vec::new();
+    for id in &s.rules.ids {
+        let id = berth_plan::BrokerId::new(*id).expect("the scene's ids are broker ids");
+        if let Ok(records) = claims::one(&s.zk, id)
+            && let Some(claim) = records.claim.map(|claim| claim.value)
+            && claim.state == ClaimState::Held
+            && claim.names().is_some_and(|holder| holder.as_str() == instance)
+        {
+            found.push((id.number(), claim.started.is_some()));
+        }
+    }
+    found
+}
+
+/// What a service's process finds when it begins.
+pub(crate) fn service_began(s: &mut State, instance: &str, id: u32, volume: &str, meta: &str) {
+    let attached = s.region.volume(volume).is_some_and(|v| {
+        v.attachments.iter().any(|a| a.instance == instance && a.state.word() == "attached")
+    });
+    if !attached {
+        s.violated(format!("broker {id} began on {instance}, and its volume {volume} is not attached there"));
+    }
+    if s.rules.slots.get(&id).is_none_or(|(of_slot, _)| of_slot != volume) {
+        s.violated(format!("broker {id} began on {volume}, which is another slot's"));
+    }
+    if !claims_of(s, instance).contains(&(id, true)) {
+        s.violated(format!("broker {id} began on {instance} without a claim that is marked started"));
+    }
+    let empty = s.disks.get(volume).is_none_or(|disk| disk.file(meta).is_none());
+    if empty && s.rules.known.contains(&id) {
+        s.violated(format!("broker {id} began on an empty log dir, though it was registered before"));
+    }
+}
+
+/// A file system is about to be made.
+pub(crate) fn formatting(s: &mut State, instance: &str, volume: &str, uuid: &str) {
+    s.tell(format!("{instance} formats {volume} as {uuid}"));
+    let tag = s.region.volume(volume).and_then(|v| v.tags.get("berth:format").cloned()).unwrap_or_default();
+    if tag != format!("started:xfs:{uuid}") {
+        s.violated(format!("{volume} is formatted as {uuid} while its tag says \"{tag}\""));
+    }
+    match s.disks.get(volume) {
+        Some(Content::Blank) => {}
+        Some(Content::InProgress(begun)) if begun == uuid => {}
+        other => {
+            let held = format!("{other:?}");
+            s.violated(format!("{volume} is formatted, and it held {held}"));
+        }
+    }
+    s.formats += 1;
+}
+
+/// What must hold once faults have ceased and time has passed.
+pub fn check_rest(s: &mut State) {
+    let mut broken = Vec::new();
+    let mut free: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (id, (volume, _)) in &s.rules.slots {
+        let Some(volume) = s.region.volume(volume) else { continue };
+        let marked = s.zk.nodes.contains_key(&claims::node("faults", id));
+        if volume.attachments.is_empty() && !marked {
+            free.entry(volume.zone.clone()).or_default().push(*id);
+        }
+    }
+    for (instance, host) in s.hosts.iter().filter(|(_, host)| host.up) {
+        let claims = claims_of(s, instance);
+        if claims.len() > 1 {
+            broken.push(format!("{instance} has two slots at rest: {claims:?}"));
+        }
+        let (volumes, enis) = s.region.brought_to(instance);
+        let serving = host.broker.session.is_some();
+        let zone = s.region.instance(instance).map(|i| i.zone.clone()).unwrap_or_default();
+        match claims.first().and_then(|(id, _)| Some((id, s.rules.slots.get(id)?))) {
+            Some((id, (volume, eni))) => {
+                if volumes != [volume.clone()] || enis != [eni.clone()] || !serving {
+                    let state = format!("{volumes:?} {enis:?}, serving: {serving}");
+                    broken.push(format!("{instance} holds slot {id} ({volume} {eni}) and has {state}"));
+                }
+            }
+            None => {
+                if !volumes.is_empty() || !enis.is_empty() {
+                    broken.push(format!("{instance} has no slot, and {volumes:?} {enis:?} are left on it"));
+                }
+                if let Some(free) = free.get(&zone) {
+                    broken.push(format!("{instance} has no slot, though {free:?} of {zone} are free"));
+                }
+            }
+        }
+    }
+    for law in broken {
+        s.violated(law);
+    }
+}

@@ -1,0 +1,86 @@
+//! `/brokers`, `/cluster` and the states of partitions.
+
+use crate::broker::{CHROOT, ELDER, registration};
+use crate::runs::Caller;
+use crate::world::State;
+use crate::zookeeper::Node;
+use async_trait::async_trait;
+use berth_lifecycle::ports::{ClaimsError, Registrations};
+use berth_plan::claim::Registration;
+use berth_plan::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::{BrokerId, Millis};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) struct Brokers(pub(crate) Arc<Caller>);
+
+/// The node of a partition's state.
+pub(crate) fn state(number: u32) -> String {
+    format!("{CHROOT}/states/{number}")
+}
+
+fn read(id: BrokerId, node: &Node) -> Registration {
+    let endpoints = vec![(String::from_utf8_lossy(&node.data).into_owned(), 9092)];
+    Registration { id, czxid: node.czxid, endpoints }
+}
+
+#[async_trait]
+impl Registrations for Brokers {
+    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, ClaimsError> {
+        let all = |s: &mut State, _| {
+            let prefix = format!("{CHROOT}/brokers/ids");
+            let parsed = s.zk.below(&prefix).filter_map(|(name, node)| Some((name.parse().ok()?, node)));
+            Ok(parsed.map(|(id, node)| (id, read(id, node))).collect())
+        };
+        self.0.zookeeper("all registrations", None, all).await
+    }
+
+    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
+        let of = move |s: &mut State, _| Ok(s.zk.nodes.get(&registration(id.number())).map(|node| read(id, node)));
+        self.0.zookeeper("registration", None, of).await
+    }
+
+    async fn changed(&self, id: BrokerId, within: Millis) {
+        let path = registration(id.number());
+        let stamp = |s: &mut State| s.zk.nodes.get(&path).map(|node| node.mzxid);
+        let before = self.0.world.with(stamp);
+        self.0.world.until(within, |s| (stamp(s) != before).then_some(())).await;
+        self.0.still().await;
+    }
+
+    async fn cluster(&self) -> Result<Option<String>, ClaimsError> {
+        let cluster = |s: &mut State, _| {
+            let node = s.zk.nodes.get(&format!("{CHROOT}/cluster/id"));
+            Ok(node.map(|node| String::from_utf8_lossy(&node.data).into_owned()))
+        };
+        self.0.zookeeper("cluster", None, cluster).await
+    }
+
+    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, ClaimsError> {
+        let assignments = |s: &mut State, _| {
+            let replicas: Vec<u32> = [ELDER].into_iter().chain(s.rules.ids.iter().copied()).collect();
+            let one = |number| {
+                let partition = Partition { topic: "payments".to_owned(), number };
+                (partition, Assignment { replicas: replicas.clone(), ..Default::default() })
+            };
+            Ok((0..s.rules.partitions).map(one).collect())
+        };
+        self.0.zookeeper("assignments", None, assignments).await
+    }
+
+    async fn look(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Look>, ClaimsError> {
+        let partitions = partitions.to_vec();
+        let look = move |s: &mut State, _| {
+            let one = |partition: Partition| {
+                let Some(node) = s.zk.nodes.get(&state(partition.number)) else {
+                    return (partition, Look::NoState);
+                };
+                let isr: Vec<i32> = serde_json::from_slice(&node.data).unwrap_or_default();
+                let leader = isr.first().copied().unwrap_or(-1);
+                (partition, Look::State(PartitionState { leader, isr, mzxid: node.mzxid }))
+            };
+            Ok(partitions.into_iter().map(one).collect())
+        };
+        self.0.zookeeper("partitions", None, look).await
+    }
+}

@@ -1,0 +1,39 @@
+//! What the operator must mend: unwound, told as a failure, exit 78, and never unhealthy.
+
+use crate::{actions, gave_up, the_instance};
+use simulation::{Content, Scene, Settled, simulate};
+
+fn ends_with_78(scene: Scene, sentence: &str) {
+    simulate(async {
+        let world = Scene { desired: 1, ..scene.clone() }.open();
+        let instance = the_instance(&world).await;
+        let exit = world.boot(&instance).exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(gave_up(&exit), Some(78), "{exit:?}\n{trace}");
+        assert!(format!("{exit:?}").contains(sentence), "{exit:?}");
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]), "{trace}");
+        assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]), "{trace}");
+        assert_eq!(world.with(|s| s.host(&instance).mount.clone()), None);
+        let unhealthy = actions(&world, &instance, "autoscaling").contains(&"SetInstanceHealth".to_owned());
+        assert!(!unhealthy, "{trace}");
+        assert_eq!(world.with(|s| s.formats), 0);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_blank_volume_without_consent_names_the_line_to_write() {
+    ends_with_78(Scene { content: Content::Blank, ..Scene::default() }, "create-tags");
+}
+
+#[test]
+fn logs_at_the_root_of_the_volume_name_the_log_dir_to_write() {
+    let content = Content::with_file("x", "meta.properties", "version=0\nbroker.id=0\ncluster.id=this-cluster\n");
+    ends_with_78(Scene { content, ..Scene::default() }, "log_dir");
+}
+
+#[test]
+fn a_xen_instance_is_refused_before_it_calls_anything() {
+    ends_with_78(Scene { instance_type: "m4.large", ..Scene::default() }, "Nitro");
+}

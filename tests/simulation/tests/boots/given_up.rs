@@ -1,0 +1,91 @@
+//! Boots that end without a slot.
+
+use crate::{actions, gave_up, ready};
+use simulation::{Exit, Scene, Settled, simulate};
+
+fn group(ids: Vec<u32>, desired: u32) -> Scene {
+    let suspended = vec!["ReplaceUnhealthy".to_owned()];
+    Scene { slots: vec![('a', ids)], desired, suspended, config: "[boot]\ndeadline = \"10m\"\n", ..Scene::default() }
+}
+
+#[test]
+fn more_instances_than_slots_the_rest_wait_and_tell_failure_at_the_deadline() {
+    simulate(async {
+        let world = group(vec![0, 1], 4).open();
+        let instances = world.hosts_up(4).await;
+        let runs: Vec<_> = instances.iter().map(|i| (i.clone(), world.boot(i))).collect();
+        let (mut filled, mut rest) = (0, 0);
+        for (instance, run) in runs {
+            let exit = run.exit().await;
+            let settled = world.with(|s| Settled::of(s, &instance));
+            if gave_up(&exit) == Some(1) {
+                rest += 1;
+                assert!(world.with(|s| s.now - s.host(&instance).booted_at) >= 600_000);
+                let (volumes, enis) = world.with(|s| s.region.brought_to(&instance));
+                assert!(volumes.is_empty() && enis.is_empty(), "{volumes:?} {enis:?}");
+                assert_eq!(settled.slot, None);
+                let told = actions(&world, &instance, "cloudformation");
+                assert_eq!((told.len(), actions(&world, &instance, "autoscaling").last()), (1, Some(&"SetInstanceHealth".to_owned())));
+            } else {
+                assert!(exit == ready(0) || exit == ready(1), "{exit:?}");
+                filled += 1;
+            }
+        }
+        assert_eq!((filled, rest), (2, 2));
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn zookeeper_away_before_a_slot_is_a_failure_at_the_deadline_and_never_unhealthy() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        world.with(|s| s.zk.down = true);
+        let exit = world.boot(&instance).exit().await;
+        assert_eq!(gave_up(&exit), Some(1));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!((settled.told, settled.slot), (vec!["FAILURE".to_owned()], None));
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn zookeeper_away_after_the_start_is_waited_out_past_the_deadline() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        world.with(|s| s.rules.broker_syncs = 60_000);
+        let run = world.boot(&instance);
+        world.until(600_000, |s| s.host(&instance).broker.session).await.expect("the broker registers");
+        world.with(|s| s.zk.down = true);
+        world.pass(1_200_000).await;
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on");
+        world.with(|s| s.zk.down = false);
+        assert_eq!(run.exit().await, ready(0));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!(settled.told, ["SUCCESS"]);
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn an_attachment_that_is_stuck_is_unwound_at_the_deadline_and_the_instance_called_unhealthy() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        world.with(|s| {
+            let stuck = region::model::FaultKind::StuckAttaching;
+            s.region.inject(region::model::Fault::next("AttachVolume", stuck));
+        });
+        let exit: Exit = world.boot(&instance).exit().await;
+        assert_eq!(gave_up(&exit), Some(1));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]));
+        assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]));
+        assert!(actions(&world, &instance, "autoscaling").contains(&"SetInstanceHealth".to_owned()));
+        world.assert_lawful();
+    });
+}

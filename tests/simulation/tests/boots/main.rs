@@ -1,0 +1,60 @@
+//! Whole boots, one rule a test.
+
+mod cluster;
+mod configuration;
+mod given_up;
+mod killed;
+mod mishaps;
+mod slot_faults;
+mod undisturbed;
+mod walk;
+
+use berth_lifecycle::boot::Ended;
+use berth_plan::BrokerId;
+use simulation::{Exit, Scene, Settled, World, simulate};
+use std::sync::Arc;
+
+/// The exit of a boot whose broker is ready.
+fn ready(id: u32) -> Exit {
+    Exit::Ended(Ended::Ready(BrokerId::new(id).unwrap()))
+}
+
+/// The exit code of a boot that gave up.
+fn gave_up(exit: &Exit) -> Option<u8> {
+    match exit {
+        Exit::Ended(Ended::GaveUp(_, code)) => Some(*code),
+        _ => None,
+    }
+}
+
+/// The one instance of a scene.
+async fn the_instance(world: &World) -> String {
+    world.hosts_up(1).await.remove(0)
+}
+
+/// The actions that an instance called, of one API or of all.
+fn actions(world: &Arc<World>, instance: &str, of: &str) -> Vec<String> {
+    world.with(|s| {
+        let journal = s.region.journal().iter().filter_map(|entry| match &entry.event {
+            region::model::Event::Call { api, action, caller, .. }
+                if caller.as_deref() == Some(instance) && (of.is_empty() || api == of) =>
+            {
+                Some(action.clone())
+            }
+            _ => None,
+        });
+        journal.collect()
+    })
+}
+
+/// What an undisturbed boot of a scene leaves behind, and the names of its calls.
+fn undisturbed(scene: &Scene) -> (Settled, Vec<&'static str>) {
+    simulate(async {
+        let world = scene.open();
+        let instance = the_instance(&world).await;
+        let berth = world.boot(&instance);
+        let life = berth.life.clone();
+        assert_eq!(berth.exit().await, ready(0));
+        (world.with(|s| Settled::of(s, &instance)), life.calls())
+    })
+}

@@ -1,0 +1,79 @@
+//! Faults of one slot: passed over with a record, detached first, and the next slot taken.
+
+use crate::{ready, the_instance};
+use simulation::claims::node;
+use simulation::{Content, Scene, Settled, simulate};
+
+fn passes_over(content: Content, code: &str) {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        let volume = world.with(|s| s.rules.slots[&0].0.clone());
+        world.with(|s| s.disks.insert(volume.clone(), content.clone()));
+        let instance = the_instance(&world).await;
+        let exit = world.boot(&instance).exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(1), "{trace}");
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert!(settled.volume && settled.eni && settled.mounted, "{settled:?}\n{trace}");
+        let (record, disk) = world.with(|s| {
+            let record = s.zk.nodes.get(&node("faults", 0)).map(|n| n.data.clone());
+            (record.expect("the fault is on record"), s.disks[&volume].clone())
+        });
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        assert_eq!((record["code"].as_str(), record["count"].as_u64()), (Some(code), Some(1)), "{record}");
+        assert_eq!(disk, content, "nothing was written on it");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn an_unreadable_device_is_passed_over() {
+    passes_over(Content::Unreadable, "unreadable");
+}
+
+#[test]
+fn a_foreign_signature_is_passed_over() {
+    passes_over(Content::Foreign, "foreign");
+}
+
+#[test]
+fn an_unfinished_file_system_that_berth_did_not_begin_is_passed_over() {
+    passes_over(Content::InProgress("11111111-2222-4333-8444-555555555555".into()), "unfinished");
+}
+
+#[test]
+fn another_brokers_data_is_passed_over() {
+    let meta = "version=0\nbroker.id=7\ncluster.id=this-cluster\n";
+    passes_over(Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta), "identity");
+}
+
+#[test]
+fn another_clusters_data_is_passed_over() {
+    let meta = "version=0\nbroker.id=0\ncluster.id=that-cluster\n";
+    passes_over(Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta), "identity");
+}
+
+#[test]
+fn the_emptied_disk_of_a_slot_that_was_registered_is_never_started_on() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        let first = the_instance(&world).await;
+        assert_eq!(world.boot(&first).exit().await, ready(0));
+        world.with(|s| s.region.terminate_instance(&first));
+        world.until(300_000, |s| (!s.host(&first).up).then_some(())).await;
+        let (volume, uuid) = world.with(|s| {
+            let volume = s.rules.slots[&0].0.clone();
+            let uuid = s.disks[&volume].uuid().unwrap().to_owned();
+            (volume, uuid)
+        });
+        world.with(|s| s.disks.insert(volume, Content::xfs(&uuid)));
+        let second = world.until(600_000, |s| {
+            let mut up = s.hosts.iter().filter(|(id, host)| host.up && **id != first);
+            up.next().map(|(id, _)| id.clone())
+        });
+        let second = second.await.expect("the group launches a replacement");
+        assert_eq!(world.boot(&second).exit().await, ready(1));
+        assert!(world.with(|s| s.zk.nodes.contains_key(&node("faults", 0))));
+        world.assert_lawful();
+    });
+}

@@ -1,0 +1,129 @@
+//! A boot that nothing disturbs, and a second one after it.
+
+use crate::{actions, ready, the_instance};
+use berth_lifecycle::boot::Ended;
+use berth_lifecycle::ports::UnitState;
+use region::model::Event;
+use simulation::{Exit, Life, Scene, Settled, State, simulate};
+
+#[test]
+fn takes_the_lowest_slot_and_brings_all_of_it() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![3, 5])], desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(3));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        let expected = Settled {
+            slot: Some(3),
+            claim: (true, true, true),
+            volume: true,
+            eni: true,
+            mounted: true,
+            consent: None,
+            rules: 1,
+            unit: UnitState::Active,
+            registered: true,
+            properties: Some("3".into()),
+            left_in_zookeeper: 0,
+            told: vec!["SUCCESS".into()],
+        };
+        assert_eq!(settled, expected);
+        assert_eq!(world.with(|s| s.formats), 0);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn an_undisturbed_boot_calls_ec2_six_times() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        let expected = [
+            "DescribeNetworkInterfaces",
+            "DescribeVolumes",
+            "DescribeInstances",
+            "AttachVolume",
+            "AttachNetworkInterface",
+            "DescribeVolumes",
+        ];
+        assert_eq!(actions(&world, &instance, "ec2"), expected);
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(actions(&world, &instance, "cloudformation"), ["SignalResource"]);
+    });
+}
+
+#[test]
+fn success_is_told_once_and_not_before_the_broker_is_in_sync() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        world.with(|s| s.rules.broker_syncs = 90_000);
+        let instance = the_instance(&world).await;
+        let berth = world.boot(&instance);
+        let registered = world.until(120_000, |s| s.host(&instance).broker.session.map(|_| s.now)).await;
+        let registered = registered.expect("the broker registers");
+        assert_eq!(berth.exit().await, ready(0));
+        let told: Vec<u64> = world.with(|s| {
+            let signals = s.region.journal().iter().filter(|e| matches!(e.event, Event::Signal { .. }));
+            signals.map(|e| e.at).collect()
+        });
+        assert_eq!(told.len(), 1);
+        assert!(told[0] >= registered + 90_000, "told at {told:?}, registered at {registered}");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_second_run_on_a_settled_instance_only_reads() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        let written = |s: &mut State| -> Vec<(String, i64)> {
+            s.zk.nodes.iter().map(|(path, node)| (path.clone(), node.mzxid)).collect()
+        };
+        let (nodes, calls) = (world.with(written), world.with(|s| s.region.journal().len()));
+        let again = world.boot_with(&instance, Life::default());
+        let life = again.life.clone();
+        assert_eq!(again.exit().await, ready(0));
+        let reads = life.calls();
+        let changing = ["write", "hold", "intend", "queue", "note", "format begins", "mount", "start unit", "apply"];
+        assert!(!reads.iter().any(|call| changing.contains(call)), "{reads:#?}");
+        assert_eq!(world.with(written), nodes);
+        let mutating = world.with(|s| {
+            let new = &s.region.journal()[calls..];
+            new.iter().filter_map(|e| e.event.as_call()).any(|(action, _)| !action.starts_with("Describe"))
+        });
+        assert!(!mutating);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_reboot_resumes_the_slot_with_one_stamp_and_signals_nothing_new_to_the_finished_stack() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| s.region.reboot_instance(&instance));
+        world.until(10_000, |s| (!s.host(&instance).up).then_some(())).await;
+        world.until(60_000, |s| s.host(&instance).up.then_some(())).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!((settled.slot, settled.unit, settled.told.len()), (Some(0), UnitState::Active, 1));
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn an_instance_of_a_warm_pool_claims_nothing() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        world.with(|s| s.region.set_lifecycle(&instance, "Warmed:Running"));
+        let exit = world.boot(&instance).exit().await;
+        assert!(matches!(exit, Exit::Ended(Ended::NotNow(_))), "{exit:?}");
+        assert_eq!(actions(&world, &instance, ""), [""; 0]);
+        assert_eq!(world.with(|s| Settled::of(s, &instance)).slot, None);
+    });
+}
