@@ -176,10 +176,9 @@ async fn live(inner: Arc<Inner>, mut instance: Instance, mut acts: mpsc::Unbound
 
 /// The list that `lab shell` reads.
 fn write_list(inner: &Inner) -> Result<()> {
-    let list: Vec<Known> = {
-        let shared = inner.shared();
-        shared.order.iter().filter_map(|id| shared.instances.get(id).cloned()).collect()
-    };
+    // Held over the write: several instances change at the same moment.
+    let shared = inner.shared();
+    let list: Vec<&Known> = shared.order.iter().filter_map(|id| shared.instances.get(id)).collect();
     let path = inner.ledger.dir().join("instances.json");
     let text = serde_json::to_string_pretty(&list).doing(|| "list the instances".into())?;
     let new = path.with_extension("new");
