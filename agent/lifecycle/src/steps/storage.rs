@@ -23,7 +23,8 @@ pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
     let is_mounted = is_mounted(run, &volume).await?;
     // A run that was killed after the mount may not have confirmed the file system: the claim remembers it last of all.
     let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
-    let held = if is_mounted && is_remembered { held } else { mounted(run, held, &volume, is_mounted).await? };
+    let held =
+        if is_mounted && is_remembered { held } else { mounted(run, held, &volume, is_mounted).await? };
     identified(run, &held).await?;
     Ok(held)
 }
@@ -44,12 +45,7 @@ async fn is_mounted(run: &Run, volume: &VolumeSeen) -> Result<bool, Trouble> {
     Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
 
-async fn mounted(
-    run: &Run,
-    mut held: Held,
-    volume: &VolumeSeen,
-    is_mounted: bool,
-) -> Result<Held, Trouble> {
+async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen, is_mounted: bool) -> Result<Held, Trouble> {
     let at = &run.config.mount;
     let device = device(run, volume).await?;
     let (fs, uuid, confirm) = if is_mounted {
