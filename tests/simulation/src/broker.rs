@@ -35,7 +35,13 @@ pub struct Broker {
 
 impl Default for Broker {
     fn default() -> Self {
-        Self { state: UnitState::Inactive, invocation: 0, result: "success".into(), serves: None, session: None }
+        Self {
+            state: UnitState::Inactive,
+            invocation: 0,
+            result: "success".into(),
+            serves: None,
+            session: None,
+        }
     }
 }
 
@@ -66,7 +72,13 @@ pub(crate) fn start(world: &Arc<World>, s: &mut State, instance: &str) {
 }
 
 async fn live(world: Arc<World>, instance: String, turn: (u32, u64)) {
-    let failed = |why: String| world.with(|s| if is_it(s, &instance, turn) { fail(s, &instance, &why) });
+    let failed = |why: String| {
+        world.with(|s| {
+            if is_it(s, &instance, turn) {
+                fail(s, &instance, &why)
+            }
+        })
+    };
     sleep(Duration::from_millis(100)).await;
     let caller = Arc::new(Caller::bystander(&world, &instance));
     let (boot, mount) = world.with(|s| (s.host(&instance).boot.clone(), s.rules.config.mount.clone()));
@@ -85,7 +97,11 @@ async fn live(world: Arc<World>, instance: String, turn: (u32, u64)) {
     }
     let syncs = world.with(|s| s.rules.broker_syncs);
     sleep(Duration::from_millis(syncs)).await;
-    world.with(|s| if is_it(s, &instance, turn) { join_in_sync(s, &instance) });
+    world.with(|s| {
+        if is_it(s, &instance, turn) {
+            join_in_sync(s, &instance)
+        }
+    });
 }
 
 fn is_it(s: &mut State, instance: &str, turn: (u32, u64)) -> bool {
@@ -180,7 +196,11 @@ pub fn lose_session(world: &Arc<World>, s: &mut State, instance: &str) {
         }
         let syncs = world.with(|s| s.rules.broker_syncs);
         sleep(Duration::from_millis(syncs)).await;
-        world.with(|s| if is_it(s, &instance, host_turn) { join_in_sync(s, &instance) });
+        world.with(|s| {
+            if is_it(s, &instance, host_turn) {
+                join_in_sync(s, &instance)
+            }
+        });
     });
 }
 
@@ -188,7 +208,11 @@ fn join_in_sync(s: &mut State, instance: &str) {
     let Some((id, _)) = s.host(instance).broker.serves.clone() else { return };
     if s.host(instance).broker.session.is_some() {
         s.tell(format!("{instance} broker {id} is in sync"));
-        s.change_in_sync(|isr| if !isr.contains(&id) { isr.push(id) });
+        s.change_in_sync(|isr| {
+            if !isr.contains(&id) {
+                isr.push(id)
+            }
+        });
     }
 }
 
@@ -204,13 +228,15 @@ impl State {
         let wall = self.wall();
         let mut zxid = self.zk.zxid;
         let prefix = format!("{CHROOT}/states/");
-        for (_, node) in self.zk.nodes.range_mut(prefix.clone()..).take_while(|(p, _)| p.starts_with(&prefix)) {
+        for (_, node) in self.zk.nodes.range_mut(prefix.clone()..).take_while(|(p, _)| p.starts_with(&prefix))
+        {
             let mut isr: Vec<u32> = serde_json::from_slice(&node.data).unwrap_or_default();
             let before = isr.clone();
             change(&mut isr);
             if isr != before {
                 zxid += 1;
-                (node.data, node.mzxid, node.mtime) = (serde_json::to_vec(&isr).unwrap_or_default(), zxid, wall);
+                (node.data, node.mzxid, node.mtime) =
+                    (serde_json::to_vec(&isr).unwrap_or_default(), zxid, wall);
                 node.version += 1;
             }
         }

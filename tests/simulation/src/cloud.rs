@@ -103,12 +103,17 @@ fn instance(view: InstanceView) -> (InstanceId, InstanceSeen) {
 impl Cloud for Ec2 {
     async fn enis(&self, cluster: &str, zone: &Zone) -> Result<Vec<EniSeen>, CloudError> {
         let zone = vec![zone.to_string()];
-        self.eni_views(filtered([("tag:berth:cluster", vec![cluster.to_owned()]), ("availability-zone", zone)])).await
+        self.eni_views(filtered([
+            ("tag:berth:cluster", vec![cluster.to_owned()]),
+            ("availability-zone", zone),
+        ]))
+        .await
     }
 
     async fn volumes(&self, cluster: &str, zone: &Zone) -> Result<Vec<VolumeSeen>, CloudError> {
         let zone = vec![zone.to_string()];
-        let describe = filtered([("tag:berth:cluster", vec![cluster.to_owned()]), ("availability-zone", zone)]);
+        let describe =
+            filtered([("tag:berth:cluster", vec![cluster.to_owned()]), ("availability-zone", zone)]);
         Ok(self.volume_views(describe).await?.into_iter().map(volume).collect())
     }
 

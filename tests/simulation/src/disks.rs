@@ -125,10 +125,14 @@ impl Device for Nvme {
 
     async fn sample(&self) -> Sample {
         let volume = &self.volume;
-        let read = self
-            .call("sample", 10, |s, _| Ok(s.disks.get(volume).unwrap_or(&Content::Blank).sample()))
-            .await;
-        read.unwrap_or_else(|error| Sample { size: SIZE, head: vec![], tail: vec![], error: Some(error.to_string()) })
+        let read =
+            self.call("sample", 10, |s, _| Ok(s.disks.get(volume).unwrap_or(&Content::Blank).sample())).await;
+        read.unwrap_or_else(|error| Sample {
+            size: SIZE,
+            head: vec![],
+            tail: vec![],
+            error: Some(error.to_string()),
+        })
     }
 
     async fn format(&self, _blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError> {

@@ -50,7 +50,8 @@ pub fn is_of_aws(name: &str) -> bool {
 
 /// Whether it is a call of ZooKeeper.
 pub fn is_of_zookeeper(name: &str) -> bool {
-    let reads = ["records", "record", "locked records", "first in queue", "all registrations", "registration"];
+    let reads =
+        ["records", "record", "locked records", "first in queue", "all registrations", "registration"];
     let more = ["cluster", "assignments", "partitions"];
     reads.contains(&name) || more.contains(&name) || (changes_something(name) && !is_of_aws(name))
 }
@@ -106,6 +107,12 @@ impl Life {
         let mut book = self.book.lock().expect("no holder of this lock panics");
         let call = book.calls.len() + after;
         book.mishaps.insert(call, mishap);
+    }
+
+    /// Kills it after so many calls more.
+    pub fn kill_soon(&self, death: Death, after: usize) {
+        let mut book = self.book.lock().expect("no holder of this lock panics");
+        book.kill = Some((book.calls.len() + after, death));
     }
 
     /// Kills it.

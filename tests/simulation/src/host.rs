@@ -57,7 +57,8 @@ impl State {
 
     /// The kernel boots: what EC2 has attached is there, nothing else is.
     pub fn boot_host(&mut self, instance: &str) {
-        let running = self.region.instance(instance).is_some_and(|i| i.state.word() == "running" && !i.impaired);
+        let running =
+            self.region.instance(instance).is_some_and(|i| i.state.word() == "running" && !i.impaired);
         if !running || self.hosts.get(instance).is_none_or(|host| host.up) {
             return;
         }
@@ -121,7 +122,8 @@ impl State {
     /// A new link, when EC2 says that the interface is attached.
     pub fn link_appears(&mut self, instance: &str, eni: &str) {
         let Some(eni) = self.region.eni(eni) else { return };
-        let attached = eni.attachment.as_ref().is_some_and(|a| a.instance == instance && a.state.word() == "attached");
+        let attached =
+            eni.attachment.as_ref().is_some_and(|a| a.instance == instance && a.state.word() == "attached");
         let mac = eni.mac.clone();
         let Some(host) = self.hosts.get_mut(instance).filter(|host| host.up && attached) else { return };
         if host.links.contains_key(&mac) {
@@ -145,7 +147,9 @@ impl State {
     }
 
     fn expire(&mut self, session: u64, since: Millis) {
-        let Some(found) = self.zk.sessions.get(&session).filter(|f| f.silent_since == Some(since)) else { return };
+        let Some(found) = self.zk.sessions.get(&session).filter(|f| f.silent_since == Some(since)) else {
+            return;
+        };
         let timeout = found.timeout;
         if self.zk.down {
             self.later(timeout, move |s| s.expire(session, since));

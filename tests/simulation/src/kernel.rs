@@ -18,7 +18,8 @@ impl Network for Links {
     async fn appeared(&self, mac: MacAddress, within: Millis) -> Result<bool, NetworkError> {
         self.0.local("link appeared", 0, |_, _| ()).await;
         let (mac, instance) = (mac.to_string(), &self.0.instance);
-        let there = self.0.world.until(within, |s| s.host(instance).links.contains_key(&mac).then_some(())).await;
+        let there =
+            self.0.world.until(within, |s| s.host(instance).links.contains_key(&mac).then_some(())).await;
         self.0.still().await;
         Ok(there.is_some())
     }
@@ -47,9 +48,7 @@ impl Network for Links {
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
         let answers = self
             .0
-            .local("reach", 1, |s, me| {
-                s.zk.reaches(me) && way(s.host(me).links.values(), from) != PRIMARY
-            })
+            .local("reach", 1, |s, me| s.zk.reaches(me) && way(s.host(me).links.values(), from) != PRIMARY)
             .await;
         if answers {
             return Reached::Answered;

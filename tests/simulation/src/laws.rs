@@ -47,7 +47,9 @@ pub(crate) fn heard(s: &mut State, event: &Event) {
             s.tell(format!("{instance} is called {health}"));
             let started = started_slots(s, instance);
             if health == "Unhealthy" && !started.is_empty() {
-                s.violated(format!("{instance} asked to be replaced, though slot {started:?} is started on it"));
+                s.violated(format!(
+                    "{instance} asked to be replaced, though slot {started:?} is started on it"
+                ));
             }
         }
         _ => {}

@@ -13,7 +13,8 @@ impl Listeners {
         match self.0.aws(request).await {
             Ok(_) => Ok(Receipt::Heard),
             Err(CallError::Refused(refused))
-                if refused.message.contains("cannot be signaled") || refused.message.contains("not found") =>
+                if refused.message.contains("cannot be signaled")
+                    || refused.message.contains("not found") =>
             {
                 Ok(Receipt::Nobody(refused.to_string()))
             }

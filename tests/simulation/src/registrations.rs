@@ -36,7 +36,8 @@ impl Registrations for Brokers {
     }
 
     async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
-        let of = move |s: &mut State, _| Ok(s.zk.nodes.get(&registration(id.number())).map(|node| read(id, node)));
+        let of =
+            move |s: &mut State, _| Ok(s.zk.nodes.get(&registration(id.number())).map(|node| read(id, node)));
         self.0.zookeeper("registration", None, of).await
     }
 

@@ -68,7 +68,11 @@ impl Caller {
     }
 
     /// A call that changes something and returns at once. Not carried out once the run is dead.
-    pub(crate) fn at_once<T>(&self, name: &'static str, deed: impl FnOnce(&mut State, &str) -> T) -> Option<T> {
+    pub(crate) fn at_once<T>(
+        &self,
+        name: &'static str,
+        deed: impl FnOnce(&mut State, &str) -> T,
+    ) -> Option<T> {
         if self.life.is_dead() {
             return None;
         }

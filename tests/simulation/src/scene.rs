@@ -98,13 +98,19 @@ impl Scene {
         for (zone, ids) in &self.slots {
             let number = u32::from(*zone) - u32::from('a') + 1;
             let name = format!("eu-central-1{zone}");
-            let spec = SubnetSpec { zone: name.clone(), cidr: format!("10.0.{number}.0/24"), ..Default::default() };
+            let spec =
+                SubnetSpec { zone: name.clone(), cidr: format!("10.0.{number}.0/24"), ..Default::default() };
             let subnet = region.add_subnet(spec);
             for id in ids {
                 let mut of_slot = tags([("berth:cluster", "orders".into()), ("Name", format!("KAFKA-{id}"))]);
-                let eni = region.add_eni(EniSpec { subnet: subnet.clone(), tags: of_slot.clone(), ..Default::default() });
+                let eni = region.add_eni(EniSpec {
+                    subnet: subnet.clone(),
+                    tags: of_slot.clone(),
+                    ..Default::default()
+                });
                 of_slot.extend(self.format.map(|value| ("berth:format".to_owned(), value.to_owned())));
-                let volume = region.add_volume(VolumeSpec { zone: name.clone(), tags: of_slot, ..Default::default() });
+                let volume =
+                    region.add_volume(VolumeSpec { zone: name.clone(), tags: of_slot, ..Default::default() });
                 disks.insert(volume.clone(), self.content_of(*id));
                 slots.insert(*id, (volume, eni));
             }

@@ -200,11 +200,7 @@ impl World {
     }
 
     /// Waits until something is so, or the time has passed.
-    pub async fn until<T>(
-        &self,
-        within: Millis,
-        mut look: impl FnMut(&mut State) -> Option<T>,
-    ) -> Option<T> {
+    pub async fn until<T>(&self, within: Millis, mut look: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
         let end = Instant::now() + Duration::from_millis(within);
         let mut changes = self.changes.subscribe();
         loop {

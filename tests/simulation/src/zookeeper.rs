@@ -136,7 +136,8 @@ impl Tree {
             match op.clone() {
                 Op::Create { path, data, ephemeral } => {
                     let owner = ephemeral.then_some(session);
-                    let node = Node { data, version: 0, czxid: zxid, mzxid: zxid, ctime: now, mtime: now, owner };
+                    let node =
+                        Node { data, version: 0, czxid: zxid, mzxid: zxid, ctime: now, mtime: now, owner };
                     self.nodes.insert(path, node);
                 }
                 Op::Set(path, data, _) => {

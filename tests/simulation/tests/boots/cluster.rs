@@ -69,7 +69,9 @@ fn a_replacement_becomes_the_same_broker_with_the_same_volume_and_data() {
 fn a_successor_waits_for_the_stale_registration_of_the_broker_before_it() {
     simulate(async {
         let world = Scene { slots: vec![('a', vec![4])], desired: 1, ..Scene::default() }.open();
-        world.with(|s| s.region.settings_mut().delays.instance_shutting_down = region::model::Delay::Fixed(2_500));
+        world.with(|s| {
+            s.region.settings_mut().delays.instance_shutting_down = region::model::Delay::Fixed(2_500)
+        });
         let first = the_instance(&world).await;
         assert_eq!(world.boot(&first).exit().await, ready(4));
         let session = world.with(|s| s.host(&first).broker.session).expect("it is registered");

@@ -29,7 +29,8 @@ fn a_blank_volume_without_consent_names_the_line_to_write() {
 
 #[test]
 fn logs_at_the_root_of_the_volume_name_the_log_dir_to_write() {
-    let content = Content::with_file("x", "meta.properties", "version=0\nbroker.id=0\ncluster.id=this-cluster\n");
+    let content =
+        Content::with_file("x", "meta.properties", "version=0\nbroker.id=0\ncluster.id=this-cluster\n");
     ends_with_78(Scene { content, ..Scene::default() }, "log_dir");
 }
 

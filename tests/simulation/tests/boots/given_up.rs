@@ -5,7 +5,13 @@ use simulation::{Exit, Scene, Settled, simulate};
 
 fn group(ids: Vec<u32>, desired: u32) -> Scene {
     let suspended = vec!["ReplaceUnhealthy".to_owned()];
-    Scene { slots: vec![('a', ids)], desired, suspended, config: "[boot]\ndeadline = \"10m\"\n", ..Scene::default() }
+    Scene {
+        slots: vec![('a', ids)],
+        desired,
+        suspended,
+        config: "[boot]\ndeadline = \"10m\"\n",
+        ..Scene::default()
+    }
 }
 
 #[test]
@@ -25,7 +31,10 @@ fn more_instances_than_slots_the_rest_wait_and_tell_failure_at_the_deadline() {
                 assert!(volumes.is_empty() && enis.is_empty(), "{volumes:?} {enis:?}");
                 assert_eq!(settled.slot, None);
                 let told = actions(&world, &instance, "cloudformation");
-                assert_eq!((told.len(), actions(&world, &instance, "autoscaling").last()), (1, Some(&"SetInstanceHealth".to_owned())));
+                assert_eq!(
+                    (told.len(), actions(&world, &instance, "autoscaling").last()),
+                    (1, Some(&"SetInstanceHealth".to_owned()))
+                );
             } else {
                 assert!(exit == ready(0) || exit == ready(1), "{exit:?}");
                 filled += 1;

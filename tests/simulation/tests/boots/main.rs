@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// The exit of a boot whose broker is ready.
 fn ready(id: u32) -> Exit {
-    Exit::Ended(Ended::Ready(BrokerId::new(id).unwrap()))
+    Exit::Ended(Ended::Ready(BrokerId::new(id).expect("slot ids are broker ids")))
 }
 
 /// The exit code of a boot that gave up.

@@ -19,7 +19,7 @@ fn passes_over(content: Content, code: &str) {
             let record = s.zk.nodes.get(&node("faults", 0)).map(|n| n.data.clone());
             (record.expect("the fault is on record"), s.disks[&volume].clone())
         });
-        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("a record is JSON");
         assert_eq!((record["code"].as_str(), record["count"].as_u64()), (Some(code), Some(1)), "{record}");
         assert_eq!(disk, content, "nothing was written on it");
         world.assert_lawful();
@@ -44,13 +44,19 @@ fn an_unfinished_file_system_that_berth_did_not_begin_is_passed_over() {
 #[test]
 fn another_brokers_data_is_passed_over() {
     let meta = "version=0\nbroker.id=7\ncluster.id=this-cluster\n";
-    passes_over(Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta), "identity");
+    passes_over(
+        Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta),
+        "identity",
+    );
 }
 
 #[test]
 fn another_clusters_data_is_passed_over() {
     let meta = "version=0\nbroker.id=0\ncluster.id=that-cluster\n";
-    passes_over(Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta), "identity");
+    passes_over(
+        Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta),
+        "identity",
+    );
 }
 
 #[test]
@@ -63,7 +69,7 @@ fn the_emptied_disk_of_a_slot_that_was_registered_is_never_started_on() {
         world.until(300_000, |s| (!s.host(&first).up).then_some(())).await;
         let (volume, uuid) = world.with(|s| {
             let volume = s.rules.slots[&0].0.clone();
-            let uuid = s.disks[&volume].uuid().unwrap().to_owned();
+            let uuid = s.disks[&volume].uuid().expect("it is formatted").to_owned();
             (volume, uuid)
         });
         world.with(|s| s.disks.insert(volume, Content::xfs(&uuid)));

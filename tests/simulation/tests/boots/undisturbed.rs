@@ -87,7 +87,8 @@ fn a_second_run_on_a_settled_instance_only_reads() {
         let life = again.life.clone();
         assert_eq!(again.exit().await, ready(0));
         let reads = life.calls();
-        let changing = ["write", "hold", "intend", "queue", "note", "format begins", "mount", "start unit", "apply"];
+        let changing =
+            ["write", "hold", "intend", "queue", "note", "format begins", "mount", "start unit", "apply"];
         assert!(!reads.iter().any(|call| changing.contains(call)), "{reads:#?}");
         assert_eq!(world.with(written), nodes);
         let mutating = world.with(|s| {
