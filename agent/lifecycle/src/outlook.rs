@@ -25,8 +25,7 @@ pub async fn outlook(run: &Run, gone: &BTreeSet<InstanceId>) -> Result<Outlook, 
     let trouble = |error| Trouble::claims(crate::Step::Intend, &error);
     let records = run.ports.claims.records().await.map_err(trouble)?;
     let registrations = run.ports.registrations.all().await.map_err(trouble)?;
-    let named = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()).collect();
-    let mut seen = observe(run, &named).await?;
+    let mut seen = observe(run, &intend::holders_in_zone(run, &records)).await?;
     for instance in gone {
         let state = seen.picture.instances.entry(instance.clone()).or_default();
         state.state = "terminated".to_owned();

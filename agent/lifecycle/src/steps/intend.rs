@@ -30,7 +30,7 @@ pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
     let (mut named, mut absences, mut tries) = (BTreeSet::new(), Absences::new(), 0);
     loop {
         let before = records(run).await?;
-        named.extend(before.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()));
+        named.extend(holders_in_zone(run, &before));
         let seen = observe(run, &named).await?;
         count_absences(&mut absences, &seen.picture);
         if let Some(aim) = resume(run, &seen, before)? {
@@ -68,6 +68,12 @@ pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
         run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
         tries += 1;
     }
+}
+
+/// The holders that the claims of my zone's slots name. Those of other zones are not this instance's to judge.
+pub(crate) fn holders_in_zone(run: &Run, records: &BTreeMap<BrokerId, SlotRecords>) -> BTreeSet<InstanceId> {
+    let holders = records.values().filter_map(|r| r.claim.as_ref()?.value.holder.as_ref());
+    holders.filter(|holder| holder.zone == run.me.zone).map(|holder| holder.instance.clone()).collect()
 }
 
 fn chosen(decision: &Decision, id: BrokerId) -> String {
