@@ -128,6 +128,12 @@ async fn demo_command() -> Result<i32> {
     crate::commands::require(&["kcat", "java"])?;
     let story = Story::begin(false);
     story.part("a VPC of three zones, IMDS, EC2, Auto Scaling, CloudFormation, ZooKeeper");
+    println!(
+        "  Seconds since the start, who, what. a1, b1, c1 are the first instances of zones a, b, c; b2 is the second of zone b."
+    );
+    println!(
+        "  A slot is a broker id with its network interface (the fixed address) and its volume (the data)."
+    );
     in_world(demo::scenario()?, story, false, async |world: &mut World| demo::play(world).await).await
 }
 

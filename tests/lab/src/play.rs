@@ -22,6 +22,7 @@ pub async fn play(world: &mut World) -> Result<()> {
             world.story.part(say);
         }
         let number = n + 1;
+        world.caught_up().await;
         let deed = step.deed().map_err(Error::new)?;
         let limit = step.limit().map_err(Error::new)?;
         // A wait after a deed sees what the deed set off, even when it happened at once.

@@ -84,6 +84,7 @@ pub struct World {
     before: Host,
     follower: JoinHandle<()>,
     trouble: watch::Receiver<Option<String>>,
+    followed: watch::Receiver<usize>,
 }
 
 #[derive(Debug)]
@@ -101,6 +102,7 @@ struct Inner {
 struct Shared {
     instances: BTreeMap<String, Known>,
     queues: HashMap<String, mpsc::UnboundedSender<follow::Act>>,
+    lives: Vec<tokio::task::AbortHandle>,
     order: Vec<String>,
     volumes: HashMap<String, Volume>,
     sizes: HashMap<String, u64>,
@@ -173,9 +175,22 @@ impl World {
             shared: Mutex::new(shared),
             trouble: send,
         });
-        let follower = tokio::spawn(follow::follow(served.clone(), Arc::clone(&inner)));
+        let (tell_followed, followed) = watch::channel(0);
+        let follower = tokio::spawn(follow::follow(served.clone(), Arc::clone(&inner), tell_followed));
         let ensemble = tokio::sync::Mutex::new(ensemble);
-        Ok(World { served, story, slots, clients, ensemble, scenario, inner, before, follower, trouble })
+        Ok(World {
+            served,
+            story,
+            slots,
+            clients,
+            ensemble,
+            scenario,
+            inner,
+            before,
+            follower,
+            trouble,
+            followed,
+        })
     }
 
     /// The lab's id.
@@ -247,8 +262,20 @@ impl World {
         from: usize,
         mut f: impl FnMut(&Entry) -> Option<T>,
     ) -> Result<T> {
-        let waiting = self.served.wait_for(from, |entry| f(entry));
+        let waiting = async {
+            let found = self.served.wait_for(from, |entry| f(entry)).await;
+            self.caught_up().await;
+            found
+        };
         self.unless_trouble(self.story.wait(what, limit, waiting)).await
+    }
+
+    /// Waits until all that the journal says now has been noted here, so that `find` and `holder` answer by it.
+    pub async fn caught_up(&self) {
+        let length = self.journal_length();
+        let mut followed = self.followed.clone();
+        // The follower ends only with the lab.
+        let _ = followed.wait_for(|seq| *seq >= length).await;
     }
 
     /// How far the journal is.
@@ -298,6 +325,7 @@ impl World {
     /// Takes everything down, and asserts that nothing is left of it. Answers where the logs are, if they were kept.
     pub async fn end(self, keep_logs: bool) -> Result<Option<std::path::PathBuf>> {
         self.follower.abort();
+        self.inner.shared().lives.drain(..).for_each(|life| life.abort());
         drop(self.ensemble);
         let kept = self.inner.ledger.close(keep_logs)?;
         let left = self.before.left_by(self.inner.ledger.id(), &Host::read()?);

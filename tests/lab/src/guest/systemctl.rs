@@ -40,7 +40,12 @@ impl Asked {
     fn parse(args: &[String]) -> Result<Asked, String> {
         let mut asked = Asked::default();
         let mut args = args.iter().map(String::as_str);
+        let mut options = true;
         while let Some(arg) = args.next() {
+            if options && arg == "--" {
+                options = false;
+                continue;
+            }
             let (name, inline) = match arg.split_once('=') {
                 Some((name, value)) if arg.starts_with("--") => (name, Some(value)),
                 _ => (arg, None),
@@ -63,7 +68,7 @@ impl Asked {
                 | "--kill-whom" | "--kill-who" => {
                     value()?;
                 }
-                _ if arg.starts_with('-') => {
+                _ if options && arg.starts_with('-') => {
                     return Err(format!("systemctl: the lab's systemctl does not know the option '{arg}'"));
                 }
                 _ if asked.request.verb.is_empty() => asked.request.verb = arg.to_owned(),
@@ -120,6 +125,15 @@ mod tests {
     #[test]
     fn an_option_that_it_does_not_know_is_refused() {
         assert!(Asked::parse(&["--frobnicate".to_owned()]).unwrap_err().contains("--frobnicate"));
+    }
+
+    #[test]
+    fn a_double_dash_ends_the_options() {
+        let asked = parse("show -p Result -- kafka.service");
+        assert_eq!(
+            (asked.request.units, asked.properties),
+            (vec!["kafka.service".to_owned()], vec!["Result".to_owned()])
+        );
     }
 
     #[test]

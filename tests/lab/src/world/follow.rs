@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use region::model::{Entry, Event};
 use region::wire::Served;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{Inner, Known, Shared, write_line};
 use crate::error::{Doing, Error, Result};
@@ -33,7 +33,7 @@ pub(super) enum Act {
 }
 
 /// Reads the journal for as long as the lab lasts.
-pub(super) async fn follow(served: Served, inner: Arc<Inner>) {
+pub(super) async fn follow(served: Served, inner: Arc<Inner>, followed: watch::Sender<usize>) {
     let mut file = match log_file(&inner.ledger.logs().join("journal.jsonl")) {
         Ok(file) => file,
         Err(error) => return inner.trouble(error.chain()),
@@ -43,6 +43,7 @@ pub(super) async fn follow(served: Served, inner: Arc<Inner>) {
         if let Err(error) = write_line(&mut file, &entry).and_then(|()| react(&inner, &entry)) {
             inner.trouble(error.chain());
         }
+        let _ = followed.send(seq + 1);
     }
 }
 
@@ -134,7 +135,8 @@ fn launch(inner: &Arc<Inner>, launched: Launched) {
     drop(shared);
     let instance =
         Instance::new(launched, Arc::clone(&inner.ledger), Arc::clone(&inner.fabric), inner.image.clone());
-    tokio::spawn(live(Arc::clone(inner), instance, acts));
+    let life = tokio::spawn(live(Arc::clone(inner), instance, acts));
+    inner.shared().lives.push(life.abort_handle());
 }
 
 fn send(inner: &Inner, instance: &str, act: Act) {
