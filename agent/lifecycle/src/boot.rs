@@ -5,7 +5,7 @@ use crate::steps::{
     attach_eni, configure, hold, intend, network, ready, refuse_unfit, start, storage, tell_success,
     told_success,
 };
-use crate::{Run, Step, Trouble};
+use crate::{Run, Step, Trouble, strays};
 use berth_plan::BrokerId;
 use futures_util::future::try_join;
 
@@ -55,6 +55,7 @@ async fn attempt(run: &Run) -> Result<Ended, Trouble> {
     }
     timed(run, Step::Ready, ready(run, &held, &registration)).await?;
     timed(run, Step::Signal, tell_success(run)).await?;
+    strays::at_the_end(run, held.slot.id).await;
     Ok(Ended::Ready(held.slot.id))
 }
 

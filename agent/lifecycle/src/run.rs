@@ -7,6 +7,7 @@ use berth_plan::picture::Slot;
 use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Token, Zone};
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// This instance, as the metadata service described it at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub struct Run {
     /// When this boot's deadline is, by `Host::since_boot`.
     pub deadline: Millis,
     progress: Mutex<Progress>,
+    strays: AtomicBool,
 }
 
 /// State file: when the first run of this kernel boot began.
@@ -74,7 +76,9 @@ impl Run {
             tracing::warn!(%error, "the deadline of this boot could not be noted; a restarted run would count anew");
         }
         let deadline = first + config.deadline;
-        Self { me, config, ports, token, deadline, progress: Mutex::default() }
+        // An earlier run of this boot was ended amid something: what it asked for may land yet.
+        let strays = AtomicBool::new(noted.is_some());
+        Self { me, config, ports, token, deadline, progress: Mutex::default(), strays }
     }
 
     /// How far this run has come.
@@ -84,6 +88,15 @@ impl Run {
 
     pub(crate) fn progressed(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.progress.lock().expect("no holder of this lock panics"));
+    }
+
+    /// An attach had no answer, or a slot was given up: something of another slot than mine may land here yet.
+    pub(crate) fn expects_strays(&self) {
+        self.strays.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_have_strays(&self) -> bool {
+        self.strays.load(Ordering::Relaxed)
     }
 
     /// Whether the deadline has passed. A started slot has none: its holder goes on.

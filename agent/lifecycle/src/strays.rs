@@ -4,7 +4,7 @@
 //! ZooKeeper away nothing is detached, because this is not called.
 
 use crate::ports::Refusal;
-use crate::steps::SlotsSeen;
+use crate::steps::{SlotsSeen, observe};
 use crate::unwind::{done, volume_detached};
 use crate::{Run, Step, Trouble};
 use berth_plan::BrokerId;
@@ -14,6 +14,25 @@ use berth_plan::picture::Slot;
 use std::collections::BTreeMap;
 
 const STEP: Step = Step::Unwind;
+
+/// Looks anew, and clears: for a run that goes for `kept` and waits, or is at its end.
+pub(crate) async fn sweep(run: &Run, kept: BrokerId) -> Result<SlotsSeen, Trouble> {
+    let records = run.ports.claims.records().await.map_err(|error| Trouble::claims(STEP, &error))?;
+    let named = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()).collect();
+    let seen = observe(run, &named).await?;
+    clear(run, &seen, &records, Some(kept)).await?;
+    Ok(seen)
+}
+
+/// The end of a boot: where an attach had no answer, or a slot was given up, something may have landed since. What
+/// lands later still is for `watch`.
+pub(crate) async fn at_the_end(run: &Run, kept: BrokerId) {
+    if run.may_have_strays()
+        && let Err(trouble) = sweep(run, kept).await
+    {
+        tracing::warn!("{trouble}");
+    }
+}
 
 /// Detaches strays and finishes what an earlier run of this instance could not undo. `kept` is the slot that this run
 /// goes for; the slot whose claim names me is kept too.

@@ -44,6 +44,7 @@ impl Why<'_> {
 /// Gives back what this run holds of a slot. What could not be undone stays in the claim as `unfinished`.
 pub(crate) async fn unwind(run: &Run, why: Why<'_>) -> Result<(), Trouble> {
     let Some(slot) = run.progress().slot else { return Ok(()) };
+    run.expects_strays();
     let left = match host_side(run).await {
         Ok(()) => detach(run, &slot).await,
         Err(trouble) => vec![trouble.sentence],

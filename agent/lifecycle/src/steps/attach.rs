@@ -77,16 +77,16 @@ async fn attach_exclusively(
     let mut look = LookAgain::new(run);
     let mut seen = SlotsSeen { picture: picture.clone(), slots: vec![slot.clone()] };
     loop {
-        if slot.exclusively_on(&run.me.instance) && notes::detach_has_settled(run, &slot, look.looks)? {
+        // Asked for on every look: a late detach must neither meet a new attachment nor a service on an old one.
+        let is_settled = notes::detach_has_settled(run, &slot, look.looks)?;
+        if slot.exclusively_on(&run.me.instance) && is_settled {
             run.progressed(|p| p.attached = true);
             return Ok(slot);
         }
         let going = if vacate { wait_for_holders(run, &slot, &seen, &look).await? } else { None };
         let waits_for = match going {
             Some(going) => going,
-            None if slot.exclusively_on(&run.me.instance) => {
-                format!("an earlier detach of slot {} to settle", slot.id)
-            }
+            None if !is_settled => format!("an earlier detach of slot {} to settle", slot.id),
             None => match try_attach(run, &slot, &mut taken).await? {
                 None => {
                     run.progressed(|p| p.attached = true);
@@ -226,12 +226,15 @@ async fn try_attach(run: &Run, slot: &Slot, taken: &mut Places) -> Result<Option
     };
     match attempt {
         Ok(()) => Ok(None),
-        Err(error) => worth_another_try(error).map(Some),
+        Err(error) => worth_another_try(run, error).map(Some),
     }
 }
 
 /// Whether an attach that was not accepted may be on a later try.
-pub(super) fn worth_another_try(error: CloudError) -> Result<String, Trouble> {
+pub(super) fn worth_another_try(run: &Run, error: CloudError) -> Result<String, Trouble> {
+    if error.refusal == Refusal::Unknown {
+        run.expects_strays();
+    }
     let trouble = Trouble::cloud(STEP, &error);
     if trouble.kind == Kind::Configuration { Err(trouble) } else { Ok(error.to_string()) }
 }

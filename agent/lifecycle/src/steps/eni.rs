@@ -3,7 +3,7 @@
 use super::attach::{Held, worth_another_try};
 use crate::patience::LOOKS;
 use crate::ports::Refusal;
-use crate::{Run, Step, Trouble};
+use crate::{Run, Step, Trouble, strays};
 use berth_plan::picture::{EniSeen, Picture, free_device_index};
 use berth_plan::telling::Kind;
 
@@ -31,7 +31,7 @@ pub(crate) async fn attach_eni(run: &Run, held: &Held, picture: &Picture) -> Res
             indexes.insert(index);
         }
         let mut waits_for =
-            worth_another_try(refused).map_err(|trouble| Trouble { step: STEP, ..trouble })?;
+            worth_another_try(run, refused).map_err(|trouble| Trouble { step: STEP, ..trouble })?;
         if let Some(other) = holder(&eni) {
             waits_for = format!("{other} to let go of {}; {waits_for}", eni.id);
         }
@@ -41,9 +41,12 @@ pub(crate) async fn attach_eni(run: &Run, held: &Held, picture: &Picture) -> Res
         }
         run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
         tries += 1;
-        if let Ok(enis) = run.ports.cloud.enis(&run.config.cluster, &run.me.zone).await
-            && let Some(fresh) = enis.into_iter().find(|fresh| fresh.id == eni.id)
-        {
+        // Who waits clears what is not its own: the interface that another instance waits for may be here.
+        let enis = match strays::sweep(run, held.slot.id).await {
+            Ok(seen) => seen.picture.enis,
+            Err(_) => run.ports.cloud.enis(&run.config.cluster, &run.me.zone).await.unwrap_or_default(),
+        };
+        if let Some(fresh) = enis.into_iter().find(|fresh| fresh.id == eni.id) {
             eni = fresh;
         }
     }

@@ -33,7 +33,9 @@ pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
         named.extend(holders_in_zone(run, &before));
         let seen = observe(run, &named).await?;
         count_absences(&mut absences, &seen.picture);
-        if let Some(aim) = resume(run, &seen, before)? {
+        if let Some(aim) = resume(run, &seen, &before)? {
+            let (Aim::Resume(slot, _) | Aim::Take(slot)) = &aim;
+            strays::clear(run, &seen, &before, Some(slot.id)).await?;
             return Ok((aim, seen.picture));
         }
         let (decision, records) = decide(run, &seen, &absences).await?;
@@ -119,10 +121,10 @@ async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> 
 fn resume(
     run: &Run,
     seen: &SlotsSeen,
-    mut records: BTreeMap<BrokerId, SlotRecords>,
+    records: &BTreeMap<BrokerId, SlotRecords>,
 ) -> Result<Option<Aim>, Trouble> {
     let nobody = BTreeMap::new();
-    let decision = choose(&sight(run, seen, &records, &nobody, &|_, _| Standing::NotLookedUp));
+    let decision = choose(&sight(run, seen, records, &nobody, &|_, _| Standing::NotLookedUp));
     let Choice::Resume(id) = decision.choice else { return Ok(None) };
     let Some(slot) = seen.slots.iter().find(|slot| slot.id == id) else {
         let sentence = format!(
@@ -133,7 +135,7 @@ fn resume(
         );
         return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
     };
-    let claim = records.remove(&id).and_then(|r| r.claim).expect("only a slot with a claim is resumed");
+    let claim = records.get(&id).and_then(|r| r.claim.clone()).expect("only a slot with a claim is resumed");
     run.ports.timeline.fact(Step::Intend, &format!("slot {id} is this instance's already"));
     Ok(Some(Aim::Resume(slot.clone(), Box::new(claim))))
 }

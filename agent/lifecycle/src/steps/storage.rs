@@ -17,6 +17,9 @@ const STEP: Step = Step::Storage;
 /// For how long the kernel is waited for before the state of the attachment is asked for again.
 const APPEARS_WITHIN: Millis = 20_000;
 
+/// How many spaced reads must agree that the volume is not attached: one may be behind.
+const AGREEING_READS: u32 = 3;
+
 /// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
 pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
@@ -73,6 +76,7 @@ async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen, is_mounted: boo
 
 async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
     let began = run.ports.host.since_boot();
+    let mut absent = 0;
     loop {
         let within = APPEARS_WITHIN.min(run.deadline.saturating_sub(run.ports.host.since_boot()).max(1));
         if let Some(device) =
@@ -97,6 +101,11 @@ async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Troub
             volume.id.serial()
         );
         run.ports.timeline.waiting(STEP, &sentence);
+        // Detached by somebody: waiting for its device would be in vain.
+        absent = if state == "not attached" { absent + 1 } else { 0 };
+        if absent >= AGREEING_READS {
+            return Err(Trouble::elsewhere(STEP, sentence));
+        }
         if run.is_overdue() {
             return Err(Trouble::new(STEP, Kind::Host, sentence));
         }
