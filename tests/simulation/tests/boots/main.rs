@@ -6,6 +6,7 @@ mod given_up;
 mod killed;
 mod mishaps;
 mod slot_faults;
+mod strays;
 mod undisturbed;
 mod walk;
 

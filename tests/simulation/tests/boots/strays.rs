@@ -1,0 +1,132 @@
+//! What lands late: requests whose replies were lost, and what they bring to an instance or take from it.
+
+use crate::{gave_up, ready, the_instance};
+use region::model::{AttachEniRequest, Caller, DetachVolumeRequest, Fault, FaultKind};
+use simulation::{Content, Scene, Settled, State, simulate};
+
+fn scene(ids: Vec<u32>, desired: u32) -> Scene {
+    let suspended = vec!["ReplaceUnhealthy".to_owned()];
+    Scene {
+        slots: vec![('a', ids)],
+        desired,
+        suspended,
+        config: "[boot]\ndeadline = \"2m\"\n",
+        ..Scene::default()
+    }
+}
+
+fn attach(s: &mut State, slot: u32, to: &str, device_index: u32) {
+    let eni = s.rules.slots[&slot].1.clone();
+    let request = AttachEniRequest { eni, instance: to.to_owned(), device_index, ..Default::default() };
+    s.region.attach_network_interface(&Caller::admin(), request).expect("it is free");
+}
+
+#[test]
+fn a_detach_that_lands_late_does_not_hit_the_slot_that_was_taken_again() {
+    for late in (5_000..60_000).step_by(2_500) {
+        simulate(async {
+            let world = scene(vec![0], 1).open();
+            let instance = the_instance(&world).await;
+            world.with(|s| {
+                s.region.inject(Fault::next("AttachNetworkInterface", FaultKind::StuckAttaching));
+                s.region.inject(Fault::next("DetachVolume", FaultKind::LateCommit(late)));
+            });
+            assert_eq!(gave_up(&world.boot(&instance).exit().await), Some(1));
+            world.with(|s| s.region.reboot_instance(&instance));
+            world.until(60_000, |s| s.host(&instance).up.then_some(())).await;
+            let exit = world.boot(&instance).exit().await;
+            let trace = world.with(|s| s.trace.join("\n"));
+            assert_eq!(exit, ready(0), "{late}\n{trace}");
+            world.pass(120_000).await;
+            world.assert_lawful();
+        });
+    }
+}
+
+#[test]
+fn an_interface_that_lands_on_an_instance_that_went_elsewhere_is_detached_at_the_end_of_its_boot() {
+    for late in [6_000, 12_000, 18_000, 24_000] {
+        simulate(async {
+            let world = scene(vec![0, 1], 1).open();
+            let instance = the_instance(&world).await;
+            world.with(|s| {
+                s.disks.insert(s.rules.slots[&0].0.clone(), Content::Foreign);
+                s.rules.broker_syncs = 30_000;
+                s.region.inject(Fault::next("AttachNetworkInterface", FaultKind::LateCommit(late)));
+                s.region.inject(Fault {
+                    skip: 1,
+                    ..Fault::next("AttachNetworkInterface", FaultKind::ServerError)
+                });
+            });
+            assert_eq!(world.boot(&instance).exit().await, ready(1));
+            world.pass(10_000).await;
+            let settled = world.with(|s| Settled::of(s, &instance));
+            let trace = world.with(|s| s.trace.join("\n"));
+            assert!(settled.eni && settled.volume, "{late} {settled:?}\n{trace}");
+            world.assert_lawful();
+        });
+    }
+}
+
+#[test]
+fn an_interface_of_another_slot_is_detached_by_the_next_run_of_a_settled_instance() {
+    simulate(async {
+        let world = scene(vec![0, 1], 1).open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| attach(s, 1, &instance, 2));
+        world.pass(10_000).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.pass(10_000).await;
+        assert!(world.with(|s| Settled::of(s, &instance)).eni);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn two_instances_that_have_each_others_interface_do_not_wait_for_each_other() {
+    simulate(async {
+        let world = scene(vec![0, 1], 2).open();
+        let both = world.hosts_up(2).await;
+        world.with(|s| s.rules.aws_takes = (2_000, 2_000));
+        let runs = [world.boot(&both[0]), world.boot(&both[1])];
+        let volumes = world.until(60_000, |s| {
+            let holder = |slot| {
+                s.region.volume(&s.rules.slots[&slot].0)?.attachments.first().map(|a| a.instance.clone())
+            };
+            Some((holder(0)?, holder(1)?))
+        });
+        let (of_0, of_1) = volumes.await.expect("both attach a volume");
+        world.with(|s| {
+            attach(s, 0, &of_1, 2);
+            attach(s, 1, &of_0, 2);
+        });
+        let [one, other] = runs;
+        let exits = [one.exit().await, other.exit().await];
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert!(exits.contains(&ready(0)) && exits.contains(&ready(1)), "{exits:?}\n{trace}");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_volume_that_an_operator_detached_before_its_device_came_is_brought_again() {
+    simulate(async {
+        let world = Scene { config: "[boot]\ndeadline = \"20m\"\n", ..scene(vec![0], 1) }.open();
+        world.with(|s| s.region.settings_mut().delays.volume_attach = region::model::Delay::Fixed(4_000));
+        let instance = the_instance(&world).await;
+        let berth = world.boot(&instance);
+        let attaching = world.until(60_000, |s| s.region.brought_to(&instance).0.first().cloned()).await;
+        let volume = attaching.expect("it attaches its volume");
+        world.pass(1_000).await;
+        world.with(|s| {
+            let request = DetachVolumeRequest { volume, ..Default::default() };
+            s.region.detach_volume(&Caller::admin(), request).expect("an operator may")
+        });
+        let exit = berth.exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(0), "{trace}");
+        assert!(world.now() < 300_000, "{trace}");
+        world.assert_lawful();
+    });
+}
