@@ -123,3 +123,29 @@ fn a_volume_that_an_operator_detached_before_its_device_came_is_brought_again() 
         world.assert_lawful();
     });
 }
+
+#[test]
+fn the_service_is_not_started_on_a_volume_that_was_detached_after_its_mount() {
+    simulate(async {
+        let world = Scene { config: "[boot]\ndeadline = \"20m\"\n", ..scene(vec![0], 1) }.open();
+        world.with(|s| {
+            let delays = &mut s.region.settings_mut().delays;
+            delays.volume_attach = region::model::Delay::Fixed(1_000);
+            delays.volume_detach = region::model::Delay::Fixed(1_000);
+            delays.eni_attach = region::model::Delay::Fixed(9_000);
+        });
+        let instance = the_instance(&world).await;
+        let berth = world.boot(&instance);
+        let mount = world.until(60_000, |s| s.host(&instance).mount.clone()).await.expect("it mounts");
+        world.pass(2_000).await;
+        world.with(|s| {
+            let request = DetachVolumeRequest { volume: mount.volume, ..Default::default() };
+            s.region.detach_volume(&Caller::admin(), request).expect("an operator may")
+        });
+        let exit = berth.exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(0), "{trace}");
+        assert_eq!(world.with(|s| s.host(&instance).broker.invocation), 1, "{trace}");
+        world.assert_lawful();
+    });
+}
