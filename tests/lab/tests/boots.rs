@@ -1,0 +1,216 @@
+//! `berth boot` on one instance: what the region's journal and the kernel say of it, and of a run after it.
+//!
+//! Judged by the journal, `ip -j`, `findmnt` and the files of the instance; not by what berth says of itself.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
+
+use std::time::Duration;
+
+use lab::instance::ran;
+use lab::play::play;
+use lab::scenario::Scenario;
+use lab::story::Story;
+use lab::world::{Known, World};
+use region::model::Event;
+use serde_json::Value;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn world(text: &str) -> World {
+    lab::commands::require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "findmnt"]).unwrap();
+    let scenario = Scenario::parse(text, "in the test").unwrap();
+    let mut world = World::make(scenario, Story::begin(true)).await.unwrap();
+    let played = async {
+        world.launch().unwrap();
+        play(&mut world).await
+    };
+    if let Err(error) = played.await {
+        panic!("{}\n{}", error.chain(), world.tails());
+    }
+    world
+}
+
+/// Runs a shell line in an instance; what it printed.
+async fn shell(world: &World, on: &Known, line: &str) -> String {
+    let mut command = world.command(on, "/bin/sh").unwrap();
+    command.args(["-c", line]);
+    let ran = ran(command, MINUTE).await.unwrap();
+    assert_eq!(ran.code, 0, "`{line}`: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+async fn json(world: &World, on: &Known, line: &str) -> Value {
+    let text = shell(world, on, line).await;
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{line}`: {error}: {text}"))
+}
+
+/// Calls of instances in the journal, as `Action outcome`, metadata left out.
+fn calls(world: &World, from: usize) -> Vec<String> {
+    world
+        .journal(from)
+        .into_iter()
+        .filter_map(|entry| match entry.event {
+            Event::Call { api, action, caller: Some(_), outcome, .. } if api != "imds" => {
+                Some(format!("{action} {outcome}"))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What of the kernel and of the disk a boot may have changed.
+async fn kernel(world: &World, on: &Known) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for line in [
+        "ip -j rule show",
+        "ip -j route show table all",
+        "ip -j address show | sed 's/\"valid_life_time\":[0-9]*,//g'",
+        "findmnt -J --kernel -o TARGET,SOURCE,FSTYPE,OPTIONS",
+    ] {
+        seen.push(json(world, on, line).await);
+    }
+    let files = "stat -c '\"%n %Y %s %U %a\"' /etc/kafka/server.properties /kafkalogs/data | paste -sd, | sed 's/.*/[&]/'";
+    seen.push(json(world, on, files).await);
+    seen
+}
+
+async fn boot_again(world: &World, on: &Known) -> Duration {
+    let line = "s=$(date +%s%N); berth boot >/dev/null 2>/tmp/again || { cat /tmp/again; exit 1; }; e=$(date +%s%N); echo $(((e-s)/1000))";
+    let micros = shell(world, on, line).await.trim().parse().unwrap();
+    Duration::from_micros(micros)
+}
+
+async fn only_reads(world: &World, on: &Known) {
+    let before = kernel(world, on).await;
+    let claim = json(world, on, "berth status --json").await["claim"].clone();
+    let from = world.journal_length();
+    let took = boot_again(world, on).await;
+    let after = kernel(world, on).await;
+    let calls = calls(world, from);
+    assert!(!calls.is_empty(), "a boot looks at EC2");
+    assert!(calls.iter().all(|call| call.starts_with("Describe")), "only reads: {calls:?}");
+    assert_eq!(before, after);
+    assert_eq!(
+        claim,
+        json(world, on, "berth status --json").await["claim"],
+        "the claim is not written again"
+    );
+    assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+const ONE: &str = r#"
+service = "SERVICE"
+slots = 1
+[region.delays]
+instance-pending = "500ms"
+volume-attach = "VOLUME"
+eni-attach = "800ms"
+imds-target-state = "100ms"
+[group]
+size = 1
+zones = ["a"]
+"#;
+
+fn one(service: &str, volume: &str) -> String {
+    ONE.replace("SERVICE", service).replace("VOLUME", volume)
+}
+
+const READY: &str = r#"
+[[step]]
+wait = "stack-status"
+where = { status = "CREATE_COMPLETE" }
+timeout = "2m"
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_instance_brings_its_slot_up() {
+    let world = world(&(one("stub", "1s") + READY)).await;
+    let a1 = world.find("a1").unwrap();
+    let slot = world.slots[0].clone();
+
+    let rules = json(&world, &a1, "ip -j rule show").await;
+    let ours: Vec<&Value> = rules.as_array().unwrap().iter().filter(|r| r["priority"] == 7001).collect();
+    assert_eq!(ours.len(), 1, "{rules}");
+    assert_eq!(
+        (&ours[0]["src"], &ours[0]["table"]),
+        (&Value::from(slot.address.to_string()), &Value::from("7001"))
+    );
+    let routes = json(&world, &a1, "ip -j route show table 7001").await;
+    let routes = routes.as_array().unwrap();
+    assert_eq!(routes.len(), 2, "{routes:?}");
+    assert!(routes.iter().all(|r| r["dev"] == "eth1"), "{routes:?}");
+    let main = json(&world, &a1, "ip -j route show default").await;
+    assert_eq!(main.as_array().unwrap().len(), 1, "no second default route in main: {main}");
+
+    let mount = json(&world, &a1, "findmnt -J -o SOURCE,FSTYPE,OPTIONS /kafkalogs").await;
+    assert_eq!(
+        (&mount["filesystems"][0]["source"], &mount["filesystems"][0]["fstype"]),
+        (&"/dev/nvme1n1".into(), &"xfs".into())
+    );
+    let properties =
+        shell(&world, &a1, "cat /etc/kafka/server.properties; stat -c '%a %G' /etc/kafka/server.properties")
+            .await;
+    for line in [
+        "broker.id=0",
+        "broker.rack=eu-central-1a",
+        "log.dirs=/kafkalogs/data",
+        "min.insync.replicas=2",
+        "640 kafka",
+    ] {
+        assert!(properties.lines().any(|l| l == line), "{line} is missing:\n{properties}");
+    }
+    assert!(properties.contains(&format!("advertised.listeners=PLAINTEXT://{}:9092", slot.address)));
+
+    let status = json(&world, &a1, "berth status --json").await;
+    assert_eq!((&status["slot"], &status["claim"]["state"]), (&0.into(), &"held".into()), "{status}");
+    assert_eq!(status["service"]["state"], "active", "{status}");
+    let from = world.journal_length();
+    let plan = shell(&world, &a1, "berth plan").await;
+    assert!(plan.contains("go on with slot 0") && plan.contains("nothing was changed"), "{plan}");
+    assert!(calls(&world, from).iter().all(|call| call.starts_with("Describe")));
+
+    only_reads(&world, &a1).await;
+    world.end(false).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_boot_that_was_killed_goes_on_when_it_is_run_again() {
+    let kill = r#"
+[[step]]
+wait = "volume-attaching"
+timeout = "1m"
+[[step]]
+kill = "berth"
+on = "a1"
+"#;
+    let world = world(&(one("stub", "4s") + kill + READY)).await;
+    let a1 = world.find("a1").unwrap();
+    let calls = calls(&world, 0);
+    let count = |action: &str| calls.iter().filter(|call| call.starts_with(action)).count();
+    assert_eq!(count("AttachVolume ok"), 1, "{calls:?}");
+    assert_eq!(count("AttachNetworkInterface ok"), 1, "{calls:?}");
+    assert_eq!(count("SignalResource ok"), 1, "{calls:?}");
+    assert_eq!(shell(&world, &a1, "systemctl show -p NRestarts --value berth.service").await.trim(), "1");
+    world.end(false).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undisturbed_boot_makes_at_most_seven_calls() {
+    let text = one("stub", "1s").replace("slots = 1\n", "")
+        + "[[slot]]\nid = 4\nzone = \"a\"\ndisk = \"xfs\"\n"
+        + READY;
+    let world = world(&text).await;
+    let calls = calls(&world, 0);
+    let ec2: Vec<&String> = calls.iter().filter(|call| !call.starts_with("SignalResource")).collect();
+    println!("EC2 calls of an undisturbed boot: {}: {ec2:?}", ec2.len());
+    assert!(ec2.len() <= 7, "{}: {ec2:?}", ec2.len());
+    assert_eq!(calls.iter().filter(|call| *call == "CreateTags ok").count(), 0, "nothing is formatted");
+    world.end(false).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_boot_after_kafka_has_run_only_reads() {
+    let world = world(&(one("kafka", "1s") + READY)).await;
+    let a1 = world.find("a1").unwrap();
+    only_reads(&world, &a1).await;
+    world.end(false).await.unwrap();
+}
