@@ -1,6 +1,7 @@
 //! Several instances, one after another and at the same moment.
 
 use crate::{ready, the_instance};
+use simulation::claims::node;
 use simulation::{Exit, Scene, Settled, World, simulate};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -86,6 +87,25 @@ fn a_successor_waits_for_the_stale_registration_of_the_broker_before_it() {
         assert!(!world.with(|s| s.zk.sessions.contains_key(&session)));
         assert!(world.now() > off + 18_000, "started before the registration was gone\n{trace}");
         assert_eq!(world.with(|s| s.host(&second).broker.invocation), 1, "{trace}");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn the_successor_of_a_holder_that_stays_after_all_chooses_again() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 2, ..Scene::default() }.open();
+        let both = world.hosts_up(2).await;
+        let (holder, successor) = (&both[0], &both[1]);
+        assert_eq!(world.boot(holder).exit().await, ready(0));
+        world.with(|s| s.region.set_lifecycle(holder, "Terminating:Wait"));
+        let berth = world.boot(successor);
+        let intends = |s: &mut simulation::State| s.zk.nodes.contains_key(&node("intents", 0)).then_some(());
+        world.until(30_000, intends).await.expect("it goes for the slot of the one that goes");
+        world.pass(20_000).await;
+        world.with(|s| s.region.set_lifecycle(holder, "Terminating:Retained"));
+        assert_eq!(berth.exit().await, ready(1));
+        assert!(world.now() < 200_000, "it did not wait for the deadline");
         world.assert_lawful();
     });
 }

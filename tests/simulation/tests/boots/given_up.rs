@@ -1,7 +1,7 @@
 //! Boots that end without a slot.
 
 use crate::{actions, gave_up, ready};
-use simulation::{Exit, Scene, Settled, simulate};
+use simulation::{Content, Exit, Scene, Settled, simulate};
 
 fn group(ids: Vec<u32>, desired: u32) -> Scene {
     let suspended = vec!["ReplaceUnhealthy".to_owned()];
@@ -95,6 +95,29 @@ fn an_attachment_that_is_stuck_is_unwound_at_the_deadline_and_the_instance_calle
         assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]));
         assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]));
         assert!(actions(&world, &instance, "autoscaling").contains(&"SetInstanceHealth".to_owned()));
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_slot_that_was_started_is_not_given_up_when_its_disk_goes_bad() {
+    simulate(async {
+        let world = group(vec![0, 1], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| {
+            let volume = s.rules.slots[&0].0.clone();
+            s.disks.insert(volume, Content::Unreadable);
+            s.region.reboot_instance(&instance);
+        });
+        world.pass(1_000).await;
+        world.until(60_000, |s| s.host(&instance).up.then_some(())).await.expect("it boots again");
+        let exit = world.boot(&instance).exit().await;
+        assert_eq!(gave_up(&exit), Some(1), "{exit:?}");
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!((settled.slot, settled.claim.0, settled.volume, settled.eni), (Some(0), true, true, true));
+        assert_eq!(settled.told, ["SUCCESS"]);
+        assert!(!actions(&world, &instance, "ec2").contains(&"DetachVolume".to_owned()));
         world.assert_lawful();
     });
 }

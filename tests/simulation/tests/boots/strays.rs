@@ -149,3 +149,21 @@ fn the_service_is_not_started_on_a_volume_that_was_detached_after_its_mount() {
         world.assert_lawful();
     });
 }
+
+#[test]
+fn one_read_that_is_behind_does_not_leave_an_interface_on_an_instance_that_gave_up() {
+    simulate(async {
+        let world = Scene { content: Content::Blank, ..scene(vec![0], 1) }.open();
+        let instance = the_instance(&world).await;
+        world.with(|s| {
+            let behind = Fault::next("DescribeNetworkInterfaces", FaultKind::Stale(30_000));
+            s.region.inject(Fault { skip: 1, ..behind });
+        });
+        assert_eq!(gave_up(&world.boot(&instance).exit().await), Some(78));
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(world.with(|s| s.region.faults().count()), 0, "the read was behind\n{trace}");
+        world.pass(10_000).await;
+        assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]), "{trace}");
+        world.assert_lawful();
+    });
+}
