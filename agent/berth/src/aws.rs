@@ -15,17 +15,25 @@ use aws_sdk_ec2::operation::RequestId;
 use berth_lifecycle::ports::{CloudError, Refusal};
 use std::time::Duration;
 
-/// One configuration: credentials of the instance's role, its region, adaptive retries, bounded calls. Endpoints come
-/// from the region, or from `AWS_ENDPOINT_URL` and its per-service forms.
+/// One configuration: credentials of the instance's role, its region, bounded calls. Endpoints come from the region, or
+/// from `AWS_ENDPOINT_URL` and its per-service forms.
+///
+/// The SDK tries twice, so that it can sign again once it has seen the service's clock; all other patience is the
+/// story's, which shows what it waits for. The SDK's adaptive mode would hide waits of up to 20 s after one
+/// `RequestLimitExceeded`.
 pub(crate) async fn configuration(region: &str) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
         .operation_timeout(Duration::from_secs(40))
         .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(2)
+        .with_initial_backoff(Duration::from_millis(300))
+        .with_max_backoff(Duration::from_secs(2));
     aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
-        .retry_config(RetryConfig::adaptive().with_max_attempts(3))
+        .retry_config(retries)
         .timeout_config(timeouts)
         .load()
         .await

@@ -6,6 +6,7 @@
 mod claims;
 mod lock;
 mod paths;
+mod records;
 mod registrations;
 
 pub(crate) use paths::Paths;

@@ -81,6 +81,13 @@ impl Run {
         Self { me, config, ports, token, deadline, progress: Mutex::default(), strays }
     }
 
+    /// The boot has ended and said so: a run that a person starts later in this kernel boot has its own deadline.
+    pub(crate) fn deadline_ends(&self) {
+        if let Err(error) = self.ports.host.forget(FIRST_RUN) {
+            tracing::warn!(%error, "the next run of this boot has no time left");
+        }
+    }
+
     /// How far this run has come.
     pub fn progress(&self) -> Progress {
         self.progress.lock().expect("no holder of this lock panics").clone()

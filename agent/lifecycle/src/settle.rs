@@ -87,5 +87,6 @@ async fn end(run: &Run, trouble: Trouble, ending: Ending) -> After {
     {
         tracing::error!("unhealthy could not be told: {untold}");
     }
+    run.deadline_ends();
     After::Ended(trouble.to_string(), ending.exit)
 }

@@ -35,7 +35,7 @@ pub(crate) async fn at_the_end(run: &Run, kept: BrokerId) {
 }
 
 /// Detaches strays and finishes what an earlier run of this instance could not undo. `kept` is the slot that this run
-/// goes for; the slot whose claim names me is kept too.
+/// goes for; where it goes for none, the slot whose claim names me is kept.
 pub(crate) async fn clear(
     run: &Run,
     seen: &SlotsSeen,
@@ -45,10 +45,10 @@ pub(crate) async fn clear(
     let me = &run.me.instance;
     let claimed = |id: BrokerId| {
         let claim = records.get(&id).and_then(|r| r.claim.as_ref()).map(|c| &c.value);
-        claim
-            .is_some_and(|c| c.names() == Some(me) && c.state == State::Held && Some(id) == kept.or(Some(id)))
+        claim.is_some_and(|c| c.names() == Some(me) && c.state == State::Held)
     };
-    for slot in seen.slots.iter().filter(|slot| Some(slot.id) != kept && !claimed(slot.id)) {
+    let is_mine = |id: BrokerId| kept.map_or_else(|| claimed(id), |kept| id == kept);
+    for slot in seen.slots.iter().filter(|slot| !is_mine(slot.id)) {
         detach(run, slot).await;
     }
     for id in unfinished(run, records, kept) {

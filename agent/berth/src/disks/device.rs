@@ -124,8 +124,12 @@ impl OpenDevice {
         self.is_still_the_volume()?;
         let exclusive =
             OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_EXCL).open(&self.path);
+        // Also the mkfs of a run that was killed: it ends by itself, and the next look sees what it made.
         let file = exclusive.map_err(|error| {
-            DiskError::Device(format!("{} ({}) is in use: {error}", self.path, self.volume))
+            DiskError::Host(format!(
+                "open {} ({}) for itself: {error}; who has it open?",
+                self.path, self.volume
+            ))
         })?;
         match number(&file).ok() == number(&self.file).ok() {
             true => Ok(()),

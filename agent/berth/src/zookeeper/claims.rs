@@ -3,20 +3,20 @@
 //! An outcome that is not known is read back: by the record's own bytes, which no other writer can have written.
 
 use super::lock::Lock;
+use super::records::{ReadError, data, record_of, records_of};
 use super::{Failure, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
 use berth_plan::BrokerId;
-use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
-use futures_util::future::{join3, try_join_all};
+use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords};
 use std::collections::BTreeMap;
-use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteResult, Stat};
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteResult};
 
 #[async_trait]
 impl Claims for Zookeeper {
     async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError> {
         let client = self.client().await?;
-        match self.all_records(&client).await {
+        match records_of(&client, &self.paths).await {
             Ok(records) => Ok(records),
             Err(ReadError::Failed(failure)) => Err(self.failed(failure).await),
             Err(ReadError::Record(error)) => Err(error),
@@ -25,7 +25,7 @@ impl Claims for Zookeeper {
 
     async fn record(&self, id: BrokerId) -> Result<SlotRecords, ClaimsError> {
         let client = self.client().await?;
-        match self.one_record(&client, id).await {
+        match record_of(&client, &self.paths, id).await {
             Ok(records) => Ok(records),
             Err(ReadError::Failed(failure)) => Err(self.failed(failure).await),
             Err(ReadError::Record(error)) => Err(error),
@@ -147,50 +147,7 @@ fn written(results: &[MultiWriteResult], version: Option<i32>) -> Option<Written
     })
 }
 
-pub(super) enum ReadError {
-    Failed(Failure),
-    Record(ClaimsError),
-}
-
-impl From<Failure> for ReadError {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
-
-/// A node's data; none where it is missing.
-async fn data(client: &Client, path: String) -> Result<Option<(Vec<u8>, Stat)>, Failure> {
-    match called(&format!("read {path}"), client.get_data(&path)).await {
-        Ok(found) => Ok(Some(found)),
-        Err(Failure::Certain(Error::NoNode, _)) => Ok(None),
-        Err(failure) => Err(failure),
-    }
-}
-
-fn parsed<T>(
-    path: String,
-    found: Option<(Vec<u8>, Stat)>,
-    read: fn(&[u8]) -> Result<T, Unreadable>,
-) -> Result<Option<(T, Stat)>, ReadError> {
-    let Some((bytes, stat)) = found else { return Ok(None) };
-    match read(&bytes) {
-        Ok(value) => Ok(Some((value, stat))),
-        Err(source) => Err(ReadError::Record(ClaimsError::Record { place: path, source })),
-    }
-}
-
 impl Zookeeper {
-    pub(super) async fn all_records(
-        &self,
-        client: &Client,
-    ) -> Result<BTreeMap<BrokerId, SlotRecords>, ReadError> {
-        records_of(client, &self.paths).await
-    }
-
-    async fn one_record(&self, client: &Client, id: BrokerId) -> Result<SlotRecords, ReadError> {
-        record_of(client, &self.paths, id).await
-    }
-
     /// Deletes the intents and lock nodes of earlier runs of this instance: a dead run's write must not land between
     /// this run's look and its own intent.
     async fn cleared(&self, client: &Client, intent: &Intent) -> Result<(), ClaimsError> {
@@ -279,34 +236,4 @@ impl Zookeeper {
             Err(failure) => Err(self.failed(failure).await),
         }
     }
-}
-
-/// All records of a cluster, reads side by side.
-pub(super) async fn records_of(
-    client: &Client,
-    paths: &super::Paths,
-) -> Result<BTreeMap<BrokerId, SlotRecords>, ReadError> {
-    let mut ids = std::collections::BTreeSet::new();
-    for dir in [paths.slots(), paths.intents(), paths.faults()] {
-        let children = called(&format!("list {dir}"), client.list_children(&dir)).await?;
-        ids.extend(children.iter().filter_map(|child| child.parse::<BrokerId>().ok()));
-    }
-    let records = try_join_all(ids.iter().map(|id| record_of(client, paths, *id))).await?;
-    Ok(ids.into_iter().zip(records).collect())
-}
-
-async fn record_of(client: &Client, paths: &super::Paths, id: BrokerId) -> Result<SlotRecords, ReadError> {
-    let (slot, intent, fault) = (paths.slot(id), paths.intent(id), paths.fault(id));
-    let (claim, intended, faulty) =
-        join3(data(client, slot.clone()), data(client, intent.clone()), data(client, fault.clone())).await;
-    let claim = parsed(slot, claim?, Claim::read)?.map(|(value, stat)| Versioned {
-        value,
-        version: stat.version,
-        changed: u64::try_from(stat.mtime).unwrap_or(0),
-    });
-    Ok(SlotRecords {
-        claim,
-        intent: parsed(intent, intended?, Intent::read)?.map(|(intent, _)| intent),
-        fault: parsed(fault, faulty?, FaultRecord::read)?.map(|(fault, _)| fault),
-    })
 }

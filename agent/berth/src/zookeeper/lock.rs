@@ -1,6 +1,6 @@
 //! The lock: a queue of ephemeral sequential nodes, each watching the one before it (ZooKeeper recipes, "Locks").
 
-use super::claims::{ReadError, records_of};
+use super::records::{ReadError, records_of};
 use super::{Failure, Paths, called, is_over};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, Locked};

@@ -224,20 +224,30 @@ async fn registered(run: &Run, held: &Held, floor: i64) -> Result<Registration, 
     }
 }
 
-/// The zombie rule: where the claim names another, the service is stopped at once.
+/// The zombie rule: where the claim names another, or the volume is gone from under the mount, the service is stopped at
+/// once.
 pub(super) async fn still_mine(run: &Run, held: &Held) -> Result<(), Trouble> {
-    // With ZooKeeper away nothing can be known, and nothing is stopped.
-    let Ok(records) = run.ports.claims.record(held.slot.id).await else { return Ok(()) };
-    let claim = records.claim.as_ref().map(|c| &c.value);
-    let Some(other) = claim.and_then(Claim::names).filter(|other| **other != run.me.instance) else {
-        return Ok(());
-    };
-    let stopped = run.ports.service.stop(&run.config.unit).await.map_err(|e| Trouble::service(STEP, e));
-    let sentence = format!("slot {} is claimed by {other} now: {} stopped", held.slot.id, run.config.unit);
-    run.ports.timeline.fact(STEP, &sentence);
-    run.progressed(|p| p.started = false);
-    stopped?;
+    let Some(sentence) = lost(run, held).await? else { return Ok(()) };
+    run.ports.timeline.fact(STEP, &format!("{sentence}: {} is stopped", run.config.unit));
+    run.ports.host.forget(SETTLED).map_err(|e| Trouble::host(STEP, e))?;
+    run.ports.service.stop(&run.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;
+    // The mount of a device that is gone would be in the way of the next one.
+    run.ports.disks.unmount(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))?;
     Err(Trouble::elsewhere(STEP, sentence))
+}
+
+/// How the slot was lost; none where it is held, and where ZooKeeper is away and nothing can be known of the claim.
+async fn lost(run: &Run, held: &Held) -> Result<Option<String>, Trouble> {
+    if let Some(volume) = &held.slot.volume {
+        let mounted = run.ports.disks.mounted(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))?;
+        if mounted.and_then(|mounted| mounted.serial).as_deref() != Some(volume.id.serial().as_str()) {
+            return Ok(Some(format!("{} is gone from under {}", volume.id, run.config.mount)));
+        }
+    }
+    let Ok(records) = run.ports.claims.record(held.slot.id).await else { return Ok(None) };
+    let claim = records.claim.as_ref().map(|c| &c.value);
+    let other = claim.and_then(Claim::names).filter(|other| **other != run.me.instance);
+    Ok(other.map(|other| format!("slot {} is claimed by {other} now", held.slot.id)))
 }
 
 async fn remembered(run: &Run, held: Held, seen: &Registration) -> Result<Held, Trouble> {
