@@ -22,6 +22,20 @@ pub(crate) fn check(s: &mut State) {
     for law in twice {
         s.violated(law);
     }
+    if std::mem::replace(&mut s.judged, s.zk.zxid) != s.zk.zxid {
+        one_claim_each(s);
+    }
+}
+
+/// No claim but one names a live instance as holder.
+fn one_claim_each(s: &mut State) {
+    let up: Vec<String> = s.hosts.iter().filter(|(_, host)| host.up).map(|(id, _)| id.clone()).collect();
+    for instance in up {
+        let claims = claims_of(s, &instance);
+        if claims.len() > 1 {
+            s.violated(format!("{instance} is the holder of two slots: {claims:?}"));
+        }
+    }
 }
 
 /// What an event of the region may not be.

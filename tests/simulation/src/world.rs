@@ -42,6 +42,8 @@ pub struct State {
     pub trace: Vec<String>,
     /// Instance, kernel boot, and the outcome it told.
     pub told: Vec<(String, u32, String)>,
+    /// The transaction up to which claims were judged.
+    pub(crate) judged: i64,
     /// How often a file system was made.
     pub formats: u32,
     /// Entries of the region's journal that the hosts have reacted to.
@@ -133,6 +135,7 @@ impl World {
                 violations: BTreeSet::new(),
                 trace: Vec::new(),
                 told: Vec::new(),
+                judged: 0,
                 formats: 0,
                 reacted: 0,
                 agenda: BTreeMap::new(),

@@ -1,8 +1,9 @@
 //! Several instances, one after another and at the same moment.
 
-use crate::{ready, the_instance};
+use crate::{ready, the_instance, undisturbed};
+use region::model::{AttachVolumeRequest, Caller};
 use simulation::claims::node;
-use simulation::{Exit, Scene, Settled, World, simulate};
+use simulation::{Death, Exit, Life, Mishap, Scene, Settled, World, simulate};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -106,6 +107,82 @@ fn the_successor_of_a_holder_that_stays_after_all_chooses_again() {
         world.with(|s| s.region.set_lifecycle(holder, "Terminating:Retained"));
         assert_eq!(berth.exit().await, ready(1));
         assert!(world.now() < 200_000, "it did not wait for the deadline");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_slot_whose_volume_another_instance_took_first_is_not_claimed() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        let other = world.launch('a');
+        world.until(60_000, |s| s.host(&other).up.then_some(())).await.expect("it boots");
+        let berth = world.boot(&instance);
+        let intends = |s: &mut simulation::State| s.zk.nodes.contains_key(&node("intents", 0)).then_some(());
+        world.until(30_000, intends).await.expect("it goes for the lowest slot");
+        world.with(|s| {
+            let volume = s.rules.slots[&0].0.clone();
+            let request =
+                AttachVolumeRequest { volume, instance: other, device: "/dev/sdf".into(), dry_run: false };
+            s.region.attach_volume(&Caller::admin(), request).expect("it is free");
+        });
+        assert_eq!(berth.exit().await, ready(1));
+        assert!(!world.with(|s| s.zk.nodes.contains_key(&node("slots", 0))));
+        world.assert_lawful();
+    });
+}
+
+/// The write of a killed run lands when another instance, by an older picture, has the intent: at every distance
+/// between the two boots.
+#[test]
+fn the_claim_of_a_dead_run_that_lands_late_is_refused_where_its_intent_is_gone() {
+    let (_, calls) = undisturbed(&Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() });
+    let hold = calls.iter().position(|call| *call == "hold").expect("a boot writes its claim");
+    // The second reads under the lock later than it took its picture: one of its reads fails first.
+    let locked =
+        calls.iter().position(|call| *call == "locked records").expect("a boot reads under the lock");
+    let mut second_in_between = 0;
+    for distance in (0..8_000).step_by(200) {
+        simulate(async {
+            let world = Scene { slots: vec![('a', vec![0, 1])], desired: 2, ..Scene::default() }.open();
+            let both = world.hosts_up(2).await;
+            world.with(|s| (s.rules.zookeeper_takes, s.rules.restarts) = ((700, 700), true));
+            let _first = world.boot_with(&both[0], Life::default().killed_at(hold, Death::InFlight(9_500)));
+            world.pass(distance).await;
+            let _second = world.boot_with(&both[1], Life::default().mishap_at(locked, Mishap::Throttled));
+            world.pass(180_000).await;
+            let holders: BTreeSet<Option<u32>> =
+                both.iter().map(|i| world.with(|s| Settled::of(s, i).slot)).collect();
+            assert_eq!(
+                holders,
+                [Some(0), Some(1)].into(),
+                "{distance}\n{}",
+                world.with(|s| s.trace.join("\n"))
+            );
+            second_in_between += u32::from(world.with(|s| Settled::of(s, &both[1]).slot) == Some(0));
+            world.assert_lawful();
+        });
+    }
+    assert!(second_in_between > 0, "the second took the slot of the first at no distance");
+}
+
+#[test]
+fn a_slot_whose_volume_is_on_a_live_instance_is_taken_though_no_claim_says_so() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        let other = world.launch('a');
+        world.until(60_000, |s| s.host(&other).up.then_some(())).await.expect("it boots");
+        world.with(|s| {
+            let volume = s.rules.slots[&0].0.clone();
+            let request =
+                AttachVolumeRequest { volume, instance: other, device: "/dev/sdf".into(), dry_run: false };
+            s.region.attach_volume(&Caller::admin(), request).expect("it is free");
+        });
+        let began = world.now();
+        assert_eq!(world.boot(&instance).exit().await, ready(1));
+        assert!(world.now() < began + 60_000, "it waited for the other");
         world.assert_lawful();
     });
 }
