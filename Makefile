@@ -25,7 +25,7 @@ help:
 	  make setup      installs what build and tests need (Debian 12); quick when all is there
 	  make demo       three brokers take their slots, one is lost and comes back as itself
 	  make test       builds everything, runs the tests (as root: namespaces, loop devices)
-	  make test-all   make test with the long tests, all scenarios, and make templates
+	  make test-all   make test, the demo, and make templates
 	  make lint       rustfmt, clippy, shellcheck, and the rules about dependencies
 	  make daily      tests of the crates that build without the AWS SDK: seconds
 	  make templates  the CloudFormation and Packer templates, units and cookbook, by their own checkers
@@ -60,13 +60,8 @@ test-all:
 	.ci/setup templates
 	.ci/templates
 	cargo build --workspace
-	cargo test --workspace -- --include-ignored
-	scenarios=(tests/scenarios/*.toml)
-	[ -e "$${scenarios[0]}" ] || { echo "tests/scenarios holds no scenario" >&2; exit 1; }
-	for scenario in "$${scenarios[@]}"; do
-	  echo "== $$scenario"
-	  "$(LAB)" run "$$scenario"
-	done
+	cargo test --workspace
+	"$(LAB)" demo
 
 lint:
 	@$(clock)

@@ -58,6 +58,8 @@ ln -sfnT "$version" /opt/kafka
 
 # --- berth and its units ---
 install -m 0755 "$SOURCE/berth" /usr/bin/berth
+install -d -m 0755 /usr/share/man/man1
+/usr/bin/berth man >/usr/share/man/man1/berth.1
 install -m 0644 "$SOURCE/systemd/berth.service" "$SOURCE/systemd/kafka.service" /usr/lib/systemd/system/
 install -d -m 0755 /etc/berth /etc/berth/berth.d
 install -d -m 0750 -o root -g kafka /etc/kafka

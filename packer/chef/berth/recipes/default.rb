@@ -86,6 +86,11 @@ execute 'systemctl daemon-reload' do
   action :nothing
 end
 
+execute 'manual page of berth' do
+  command 'install -d -m 0755 /usr/share/man/man1 && /usr/bin/berth man >/usr/share/man/man1/berth.1'
+  creates '/usr/share/man/man1/berth.1'
+end
+
 service 'berth' do
   action :enable
 end
