@@ -10,14 +10,15 @@ use serde::Serialize;
 
 use crate::error::{Doing, Error, Result};
 use crate::image::repository;
-use crate::instance::ran;
 use crate::kafka::Content;
-use crate::netns;
 use crate::play::slots_taken;
 use crate::scenario::Scenario;
 use crate::story::Line;
 use crate::world::{Known, World};
-use crate::znodes::Nodes;
+pub use judge::{Broker, Judged};
+use judge::{Checks, broker, in_sync_when_signalled, signals_of, slots_in_place, taken_once};
+
+mod judge;
 
 /// The world in which it plays.
 pub const WORLD: &str = include_str!("demo/world.toml");
@@ -25,17 +26,10 @@ pub const WORLD: &str = include_str!("demo/world.toml");
 const SLOT: u32 = 1;
 const MESSAGES: usize = 10_000;
 const BOOT: Duration = Duration::from_secs(180);
-
-/// One thing that must hold.
-#[derive(Debug, Clone, Serialize)]
-pub struct Judged {
-    /// What.
-    pub what: String,
-    /// Whether it does.
-    pub holds: bool,
-    /// What was seen.
-    pub seen: String,
-}
+/// How long all of it may take.
+const WHOLE: Duration = Duration::from_secs(180);
+/// Where Kafka tells of its brokers and partitions.
+const KAFKA: &[&str] = &["/kafka/brokers/ids", "/kafka/brokers/topics"];
 
 /// What is left in `target/lab/demo.json`.
 #[derive(Debug, Serialize)]
@@ -62,23 +56,6 @@ pub struct Facts {
     pub story: Vec<Line>,
 }
 
-/// A broker as the outside sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Broker {
-    /// The instance.
-    pub instance: String,
-    /// The broker id by its registration.
-    pub id: u32,
-    /// The address by its registration.
-    pub address: String,
-    /// The volume by the journal.
-    pub volume: String,
-    /// The file system's UUID, read from the volume.
-    pub filesystem: String,
-    /// The inode of each log directory.
-    pub inodes: BTreeMap<String, u64>,
-}
-
 /// The demo's scenario.
 pub fn scenario() -> Result<Scenario> {
     Scenario::parse(WORLD, "tests/lab/src/demo/world.toml")
@@ -97,12 +74,13 @@ pub async fn play(world: &World) -> Result<()> {
     let status = world.wait("three signals of success", BOOT, from, complete).await?;
     let completed = matches!(&status.event, Event::StackStatus { status, .. } if status == "CREATE_COMPLETE");
     checks.judge("the stack is complete after three signals", completed, format!("{:?}", status.event));
-    let wrong = slots_taken(world);
+    let nodes = world.znodes(KAFKA).await?;
+    let mut wrong = slots_taken(world);
+    wrong.extend(slots_in_place(&world.slots, &nodes));
     checks.judge("slots 0, 1 and 2 are taken once each, in their zones", wrong.is_empty(), wrong.join("; "));
-    let nodes = znodes(world, &["/kafka/brokers/ids", "/kafka/brokers/topics"]).await?;
     for slot in &world.slots {
         let holder = world.find(&format!("slot {}", slot.id))?;
-        in_sync_when_signalled(world, &mut checks, &holder, slot.id, &nodes)?;
+        in_sync_when_signalled(world, &mut checks, &holder, slot.id, &nodes, 0)?;
     }
 
     world.story.part("10,000 messages, acks=all, through the fixed addresses");
@@ -141,6 +119,8 @@ pub async fn play(world: &World) -> Result<()> {
         written.insert(topic.to_owned(), content);
     }
     let before = broker(world, SLOT).await?;
+    let wrong = taken_once(&world.slots, &world.journal(0));
+    checks.judge("one AttachVolume was accepted for each slot", wrong.is_empty(), wrong.join("; "));
 
     world.story.part(&format!("the instance that is broker {SLOT} dies without warning"));
     let old = world.find(&format!("slot {SLOT}"))?;
@@ -158,7 +138,7 @@ pub async fn play(world: &World) -> Result<()> {
         _ => None,
     };
     let (signal, new, status) = world.wait("the replacement to tell its success", BOOT, from, caller).await?;
-    let nodes = znodes(world, &["/kafka/brokers/ids", "/kafka/brokers/topics"]).await?;
+    let nodes = world.znodes(KAFKA).await?;
     let new = world.find(&new)?;
     world.story.tell(
         &new.label,
@@ -169,9 +149,11 @@ pub async fn play(world: &World) -> Result<()> {
         ),
     );
     checks.judge("the replacement tells success", status == "SUCCESS", status);
-    let wrong = slots_taken(world);
+    let mut wrong = slots_taken(world);
+    wrong.extend(slots_in_place(&world.slots, &nodes));
     checks.judge("every slot is taken once again, in its zone", wrong.is_empty(), wrong.join("; "));
-    in_sync_when_signalled(world, &mut checks, &new, SLOT, &nodes)?;
+    // A replacement that was judged on no partition would have been judged on nothing.
+    in_sync_when_signalled(world, &mut checks, &new, SLOT, &nodes, 1)?;
 
     world.story.part("the same broker?");
     let after = broker(world, SLOT).await?;
@@ -184,6 +166,15 @@ pub async fn play(world: &World) -> Result<()> {
     checks.same("the same address", &before.address, &after.address);
     checks.same("the same volume", &before.volume, &after.volume);
     checks.same("the same file system", &before.filesystem, &after.filesystem);
+    let slot = world.slots.iter().find(|slot| slot.id == SLOT);
+    let of_the_slot = slot.is_some_and(|slot| {
+        [&before, &after].iter().all(|b| b.volume == slot.volume && b.address == slot.address.to_string())
+    });
+    checks.judge(
+        "and those are the slot's",
+        of_the_slot && [before.id, after.id] == [SLOT; 2],
+        format!("{slot:?}"),
+    );
     let kept = before.inodes.iter().all(|(dir, inode)| after.inodes.get(dir) == Some(inode))
         && before.inodes.len() >= 5;
     checks.judge(
@@ -215,6 +206,8 @@ pub async fn play(world: &World) -> Result<()> {
             format!("{statuses:?}"),
         );
     }
+    let took = world.story.elapsed();
+    checks.judge("all within three minutes", took <= WHOLE, format!("{:.0} s", took.as_secs_f64()));
     let facts = Facts {
         slots: serde_json::to_value(&world.slots).doing(|| "write the facts".into())?,
         instances: world.instances(),
@@ -223,24 +216,11 @@ pub async fn play(world: &World) -> Result<()> {
         topics,
         ec2_calls: ec2_calls(&journal, &world.instances()),
         replaced_in_ms: signal.at - died,
-        seconds: world.story.elapsed().as_secs_f64(),
+        seconds: took.as_secs_f64(),
         story: world.story.lines(),
-        checks: checks.0,
+        checks: checks.into_inner(),
     };
     leave(world, &facts)
-}
-
-#[derive(Debug, Default)]
-struct Checks(Vec<Judged>);
-
-impl Checks {
-    fn judge(&mut self, what: &str, holds: bool, seen: String) {
-        self.0.push(Judged { what: what.to_owned(), holds, seen });
-    }
-
-    fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, before: &T, after: &T) {
-        self.judge(what, before == after, format!("{before:?} before, {after:?} after"));
-    }
 }
 
 /// Writes the facts, prints what holds, and fails when something does not.
@@ -267,110 +247,6 @@ fn leave(world: &World, facts: &Facts) -> Result<()> {
         0 => Ok(()),
         wrong => Err(Error::new(format!("{wrong} of {} checks do not hold", facts.checks.len()))),
     }
-}
-
-/// Nodes of the cluster's ZooKeeper, read from the clients' place.
-async fn znodes(world: &World, paths: &[&str]) -> Result<Nodes> {
-    let hosts = world.ensemble.lock().await.as_ref().map(|e| e.hosts()).unwrap_or_default();
-    let program = crate::image::lab_binary()?;
-    let mut command = tokio::process::Command::from(netns::command(world.srv(), &program.to_string_lossy()));
-    command.arg("znodes").arg(hosts).args(paths);
-    let done = ran(command, Duration::from_secs(30)).await?;
-    if done.code != 0 {
-        return Err(Error::new(format!("read ZooKeeper: {}", done.err.trim())));
-    }
-    serde_json::from_str(&done.out).doing(|| "understand what ZooKeeper holds".into())
-}
-
-/// The broker on a slot, seen from ZooKeeper, the journal, the volume and the mount.
-async fn broker(world: &World, slot: u32) -> Result<Broker> {
-    let made =
-        world.slots.iter().find(|s| s.id == slot).ok_or_else(|| Error::new(format!("no slot {slot}")))?;
-    let holder = world.find(&format!("slot {slot}"))?;
-    let path = format!("/kafka/brokers/ids/{slot}");
-    let nodes = znodes(world, &[&path]).await?;
-    let node = nodes.get(&path).ok_or_else(|| Error::new(format!("broker {slot} is not registered")))?;
-    let registration: serde_json::Value =
-        serde_json::from_str(&node.data).doing(|| format!("understand {path}"))?;
-    let volume =
-        world.volume(&made.volume).ok_or_else(|| Error::new(format!("no volume {}", made.volume)))?;
-    let mut stat = world.command(&holder, "sh")?;
-    stat.args(["-c", "cd /kafkalogs/data && stat -c '%i %n' *-[0-9]*"]);
-    let listed = ran(stat, Duration::from_secs(10)).await?;
-    let inodes = listed.out.lines().filter_map(|line| line.split_once(' '));
-    let inodes = inodes.filter_map(|(inode, dir)| Some((dir.to_owned(), inode.parse().ok()?))).collect();
-    Ok(Broker {
-        instance: holder.id,
-        id: slot,
-        address: registration["host"].as_str().unwrap_or_default().to_owned(),
-        volume: made.volume.clone(),
-        filesystem: volume.filesystem_uuid()?,
-        inodes,
-    })
-}
-
-/// The calls by which an instance told its outcome.
-fn signals_of(journal: &[Entry], instance: &str) -> Vec<(Entry, String)> {
-    let told = |entry: &Entry| match &entry.event {
-        Event::Call { action, caller: Some(caller), params, .. }
-            if action == "SignalResource" && caller == instance =>
-        {
-            Some((entry.clone(), params.get("Status").cloned().unwrap_or_default()))
-        }
-        _ => None,
-    };
-    journal.iter().filter_map(told).collect()
-}
-
-/// The broker was registered before the signal, and at the signal every partition that it has a replica of had it in sync.
-fn in_sync_when_signalled(
-    world: &World,
-    checks: &mut Checks,
-    holder: &Known,
-    slot: u32,
-    nodes: &Nodes,
-) -> Result<()> {
-    let journal = world.journal(0);
-    let Some((entry, _)) = signals_of(&journal, &holder.id).pop() else {
-        checks.judge(&format!("{} told an outcome", holder.label), false, "no SignalResource call".into());
-        return Ok(());
-    };
-    let told = world.unix_ms(&entry) as i64;
-    let registered = nodes.get(&format!("/kafka/brokers/ids/{slot}"));
-    let before = registered.is_some_and(|node| node.ctime <= told);
-    let mut late = Vec::new();
-    for (path, node) in nodes.iter().filter(|(path, _)| path.ends_with("/state")) {
-        let topic: Vec<&str> = path.split('/').collect();
-        let (Some(name), Some(partition)) = (topic.get(4), topic.get(6)) else { continue };
-        let assigned =
-            nodes.get(&format!("/kafka/brokers/topics/{name}")).map(|n| n.data.as_str()).unwrap_or("{}");
-        let assigned: serde_json::Value =
-            serde_json::from_str(assigned).doing(|| format!("understand the replicas of {name}"))?;
-        let ours = assigned["partitions"][*partition]
-            .as_array()
-            .is_some_and(|r| r.iter().any(|id| id.as_u64() == Some(slot.into())));
-        let state: serde_json::Value =
-            serde_json::from_str(&node.data).doing(|| format!("understand {path}"))?;
-        let in_sync =
-            state["isr"].as_array().is_some_and(|isr| isr.iter().any(|id| id.as_u64() == Some(slot.into())));
-        // A topic made after the signal is no matter of it; a state that changed after it says nothing of that moment.
-        if ours && node.ctime <= told && (!in_sync || node.mtime > told) {
-            late.push(format!(
-                "{name}-{partition}: isr {}, changed {} ms after the signal",
-                state["isr"],
-                node.mtime - told
-            ));
-        }
-    }
-    let holds = before && late.is_empty();
-    let seen =
-        format!("registered {} ms before; {}", registered.map_or(0, |n| told - n.ctime), late.join("; "));
-    checks.judge(
-        &format!("{} told success as broker {slot} only when registered and in sync", holder.label),
-        holds,
-        seen,
-    );
-    Ok(())
 }
 
 /// The EC2 calls of each instance, by its label.

@@ -17,13 +17,14 @@ use crate::error::{Doing, Error, Result};
 use crate::fabric::{API, Fabric, IMDS};
 use crate::host::Host;
 use crate::image::{Image, Service};
-use crate::instance::inside;
+use crate::instance::{inside, ran};
 use crate::kafka::Clients;
 use crate::ledger::Ledger;
 use crate::netns;
 use crate::scenario::Scenario;
 use crate::story::Story;
 use crate::volume::Volume;
+use crate::znodes::Nodes;
 use crate::zookeeper::Ensemble;
 
 mod follow;
@@ -216,6 +217,11 @@ impl World {
         shared.held.get(&made.volume).and_then(|id| shared.instances.get(id).cloned())
     }
 
+    /// The instance that has this volume or network interface attached, by the region's journal.
+    pub fn has(&self, resource: &str) -> Option<String> {
+        self.inner.shared().held.get(resource).cloned()
+    }
+
     /// The instance that `slot 1`, `instance 0`, a label or an id means.
     pub fn find(&self, who: &str) -> Result<Known> {
         let all = self.instances();
@@ -240,6 +246,20 @@ impl World {
     /// The lab's volume of this id.
     pub fn volume(&self, id: &str) -> Option<Volume> {
         self.inner.shared().volumes.get(id).cloned()
+    }
+
+    /// The nodes at and below these paths of the cluster's ZooKeeper, read from the clients' place.
+    pub async fn znodes(&self, paths: &[&str]) -> Result<Nodes> {
+        let hosts = self.ensemble.lock().await.as_ref().map(|e| e.hosts()).unwrap_or_default();
+        let program = crate::image::lab_binary()?;
+        let mut command =
+            tokio::process::Command::from(netns::command(self.srv(), &program.to_string_lossy()));
+        command.arg("znodes").arg(hosts).args(paths);
+        let done = ran(command, Duration::from_secs(30)).await?;
+        if done.code != 0 {
+            return Err(Error::new(format!("read ZooKeeper: {}", done.err.trim())));
+        }
+        serde_json::from_str(&done.out).doing(|| "understand what ZooKeeper holds".into())
     }
 
     /// Does what is asked, unless the lab itself gets into trouble meanwhile.

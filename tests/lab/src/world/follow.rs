@@ -94,9 +94,13 @@ fn react(inner: &Arc<Inner>, entry: &Entry) -> Result<()> {
                 addresses.iter().map(|a| a.parse::<Ipv4Addr>()).collect::<std::result::Result<Vec<_>, _>>();
             let addresses = addresses.doing(|| format!("understand the addresses of {eni}"))?;
             let interface = Interface { eni: eni.clone(), mac: mac.clone(), addresses };
+            inner.shared().held.insert(eni.clone(), instance.clone());
             send(inner, instance, Act::PlugInterface(*device_index, interface));
         }
-        Event::EniDetached { eni, instance, .. } => send(inner, instance, Act::UnplugInterface(eni.clone())),
+        Event::EniDetached { eni, instance, .. } => {
+            inner.shared().held.remove(eni);
+            send(inner, instance, Act::UnplugInterface(eni.clone()));
+        }
         _ => {}
     }
     note_state(inner, entry)
