@@ -1,17 +1,17 @@
 //! Playing a scenario: its steps one after the other, each told, each within its time; the first that does not hold ends it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-use region::model::Event;
 
 use crate::error::{Error, Result};
 use crate::instance::{Ran, ran};
-use crate::netns;
 use crate::operator;
-use crate::scenario::{Check, Deed, Step};
+use crate::scenario::{Deed, Step};
 use crate::world::{SlotMade, World};
+use check::check;
+pub use check::slots_taken;
+
+mod check;
 
 /// Plays all steps.
 pub async fn play(world: &mut World) -> Result<()> {
@@ -281,70 +281,6 @@ fn known(world: &World, name: &str) -> Result<Option<String>> {
 
 fn slot_of(world: &World, id: u32) -> Result<&SlotMade> {
     world.slots.iter().find(|slot| slot.id == id).ok_or_else(|| Error::new(format!("there is no slot {id}")))
-}
-
-async fn check(world: &World, look: &Check) -> Result<()> {
-    let mut wrong = Vec::new();
-    if look.slots_taken {
-        wrong.extend(slots_taken(world));
-    }
-    for id in &look.answers {
-        let Some(slot) = world.slots.iter().find(|slot| slot.id == *id) else {
-            wrong.push(format!("there is no slot {id}"));
-            continue;
-        };
-        let at = SocketAddr::from((slot.address, 9092));
-        if let Err(error) = netns::connect(world.srv(), at, Duration::from_secs(3)) {
-            wrong.push(format!("slot {id} does not answer: {}", error.chain()));
-        }
-    }
-    if let Some(mount) = &look.mounted {
-        for slot in &world.slots {
-            let line = format!("findmnt -no SOURCE {mount}");
-            match shell(world, &format!("slot {}", slot.id), &line, Duration::from_secs(10)).await {
-                Ok(ran) if ran.code == 0 && ran.out.starts_with("/dev/nvme") => {}
-                Ok(ran) => wrong.push(format!("{mount} of slot {} is {:?}", slot.id, ran.out.trim())),
-                Err(error) => wrong.push(error.chain()),
-            }
-        }
-    }
-    if let Some(wanted) = look.signals {
-        let is = |event: &Event| matches!(event, Event::Signal { status, .. } if status == "SUCCESS");
-        let seen = world.journal(0).iter().filter(|entry| is(&entry.event)).count();
-        if seen != wanted {
-            wrong.push(format!("{seen} SUCCESS signals, not {wanted}"));
-        }
-    }
-    if wrong.is_empty() {
-        world.story.tell("check", "holds");
-        return Ok(());
-    }
-    Err(Error::new(format!("the check does not hold: {}", wrong.join("; "))))
-}
-
-/// What is wrong with who holds which slot.
-pub fn slots_taken(world: &World) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut holders = BTreeSet::new();
-    for slot in &world.slots {
-        let Some(holder) = world.holder(slot.id) else {
-            wrong.push(format!("nobody holds slot {}", slot.id));
-            continue;
-        };
-        if holder.zone != slot.zone {
-            wrong.push(format!(
-                "slot {} of {} is held by {} of {}",
-                slot.id, slot.zone, holder.label, holder.zone
-            ));
-        }
-        if holder.state != "running" {
-            wrong.push(format!("the holder of slot {}, {}, is {}", slot.id, holder.label, holder.state));
-        }
-        if !holders.insert(holder.id.clone()) {
-            wrong.push(format!("{} holds two slots", holder.label));
-        }
-    }
-    wrong
 }
 
 #[cfg(test)]

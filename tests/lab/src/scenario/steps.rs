@@ -77,8 +77,10 @@ pub struct Check {
     pub answers: Vec<u32>,
     /// These slots' volumes are mounted there on their holder.
     pub mounted: Option<String>,
-    /// How many SUCCESS signals the stack has counted, by the journal.
+    /// So many instances told an outcome, each SUCCESS and once; a repeat that the stack refuses counts too.
     pub signals: Option<usize>,
+    /// Every fault that was given a count has struck so often.
+    pub faults_spent: bool,
 }
 
 /// A step understood.
