@@ -32,7 +32,11 @@ def test_a_volume_is_attached_to_one_instance_only(w):
 
 def test_an_interface_is_attached_at_an_index_of_its_own(w):
     params = {"NetworkInterfaceId": w.eni, "InstanceId": w.one, "DeviceIndex": 1, "NetworkCardIndex": 0}
-    w.attachment = w.ec2.attach_network_interface(**params)["AttachmentId"]
+    answer = w.ec2.attach_network_interface(**params)
+    w.attachment = answer["AttachmentId"]
+    assert answer["NetworkCardIndex"] == 0, answer
+    calls = [entry for entry in w.journal() if entry.get("action") == "AttachNetworkInterface"]
+    assert calls[-1]["params"]["NetworkCardIndex"] == "0", calls[-1]
     assert w.attachment.startswith("eni-attach-")
     error = refused("InvalidNetworkInterface.InUse", w.ec2.attach_network_interface, **params)
     assert error["Error"]["Message"] == f"Interface: [{w.eni}] in use."

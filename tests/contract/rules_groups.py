@@ -109,13 +109,17 @@ def cfn_v1(w, params, document=None, method="GET"):
 
 
 def test_an_instance_signals_by_its_identity_document(w):
-    # The metadata speaks of the first instance, which the stack is given for its own by a group of its own.
+    # The metadata speaks of an instance that is tagged for the stack `mine`: it may speak for the stack's group, but only
+    # of the group's members.
     me = json.loads(w.imds("/latest/dynamic/instance-identity/document"))["instanceId"]
     signal = {"StackName": "kafka", "LogicalResourceId": "Brokers", "UniqueId": me, "Status": "SUCCESS"}
     status, body = cfn_v1(w, signal)
     assert (status, body["Error"]["Code"]) == (403, "AccessDenied"), body
-    w.control("POST", "stacks", {"name": "mine", "group_logical_id": "Me", "group_name": "mine", "signals": 1, "timeout_ms": 600000})
+    w.control("POST", "stacks", {"name": "mine", "group_logical_id": "Me", "group_name": "brokers", "signals": 1, "timeout_ms": 600000})
     signal = {"StackName": "mine", "LogicalResourceId": "Me", "UniqueId": me, "Status": "SUCCESS"}
+    status, body = cfn_v1(w, signal)
+    assert (status, body["Error"]["Code"]) == (400, "ValidationError") and me in body["Error"]["Message"], body
+    signal["UniqueId"] = w.members[0]
     document = w.imds("/latest/dynamic/instance-identity/document")
     status, body = cfn_v1(w, signal, document=document.replace(me, w.members[0]))
     assert (status, body["Error"]["Code"]) == (403, "InvalidClientTokenId"), body

@@ -189,7 +189,7 @@ impl Cloud for Ec2 {
             dry_run: false,
         };
         match self.call(Request::AttachNetworkInterface(request), &format!("{eni} to {to}")).await? {
-            Answer::Attachment(id) => Ok(id.parse().expect(WRONG)),
+            Answer::Attachment(view) => Ok(view.attachment.parse().expect(WRONG)),
             other => unreachable!("{other:?}"),
         }
     }

@@ -128,10 +128,7 @@ impl Region {
             }
             Some(FaultKind::Reset) => return Err(CallError::Reset),
             Some(FaultKind::LateCommit(delay)) => {
-                self.later(
-                    delay,
-                    Due::LateCommit { caller: caller.clone(), request: Box::new(request.clone()) },
-                );
+                self.later(delay, Due::LateCommit { request: Box::new(request.clone()) });
                 return Err(CallError::Lost);
             }
             Some(FaultKind::LostReply) => lost = true,
@@ -144,16 +141,11 @@ impl Region {
             let message = "Request would have succeeded, but DryRun flag is set.";
             return Err(Refusal::of(&DRY_RUN, message).into());
         }
-        let answer = self.execute(caller, request, &effect);
+        let answer = self.execute(request, &effect);
         if lost { Err(CallError::Lost) } else { answer.map_err(CallError::from) }
     }
 
-    pub(super) fn execute(
-        &mut self,
-        caller: &Caller,
-        request: &Request,
-        effect: &Effect,
-    ) -> Result<Answer, Refusal> {
+    pub(super) fn execute(&mut self, request: &Request, effect: &Effect) -> Result<Answer, Refusal> {
         match request {
             Request::DescribeInstances(r) => self.see_instances(r, effect).map(Answer::Instances),
             Request::DescribeInstanceStatus(r) => self.see_statuses(r, effect).map(Answer::Statuses),
@@ -202,7 +194,7 @@ impl Region {
             Request::ExitStandby(r) => self.exit_standby_now(r).map(Answer::Activities),
             Request::SuspendProcesses(r) => self.suspend_now(r, true).map(|()| Answer::Done),
             Request::ResumeProcesses(r) => self.suspend_now(r, false).map(|()| Answer::Done),
-            Request::SignalResource(r) => self.signal_now(caller, r).map(|()| Answer::Done),
+            Request::SignalResource(r) => self.signal_now(r).map(|()| Answer::Done),
             Request::DescribeStacks(r) => self.see_stacks(r).map(Answer::Stacks),
             Request::DescribeStackResource(r) => self.see_stack_resource(r).map(Answer::StackResource),
         }
@@ -249,7 +241,7 @@ typed_calls! {
     describe_availability_zones = DescribeAvailabilityZones(DescribeRequest) => Zones -> Page<ZoneView>;
     attach_volume = AttachVolume(AttachVolumeRequest) => VolumeAttachment -> VolumeAttachmentView;
     detach_volume = DetachVolume(DetachVolumeRequest) => VolumeAttachment -> VolumeAttachmentView;
-    attach_network_interface = AttachNetworkInterface(AttachEniRequest) => Attachment -> String;
+    attach_network_interface = AttachNetworkInterface(AttachEniRequest) => Attachment -> AttachedEniView;
     create_volume = CreateVolume(CreateVolumeRequest) => Volume -> VolumeView;
     create_network_interface = CreateNetworkInterface(CreateEniRequest) => Eni -> Box<EniView>;
     create_subnet = CreateSubnet(CreateSubnetRequest) => Subnet -> SubnetView;

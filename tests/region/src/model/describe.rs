@@ -168,7 +168,7 @@ impl Region {
             memory: MemoryView { mib: known.memory_mib },
             network: NetworkInfoView {
                 interfaces: known.interfaces,
-                cards: 1,
+                cards: known.cards,
                 default_card: 0,
                 addresses: known.addresses,
                 ena: "required".into(),

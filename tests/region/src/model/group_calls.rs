@@ -12,7 +12,7 @@ use super::*;
 const MOST_IDS: usize = 50;
 
 fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::of(&VALIDATION, message)
+    Refusal::of(&GROUP_PARAMETER, message)
 }
 
 fn cut<T>(rows: Vec<(String, T)>, request: &DescribeGroupsRequest) -> Result<Page<T>, Refusal> {
@@ -36,14 +36,17 @@ fn cut<T>(rows: Vec<(String, T)>, request: &DescribeGroupsRequest) -> Result<Pag
 impl Region {
     fn the_group(&self, name: &str) -> Result<&Group, Refusal> {
         self.groups.get(name).ok_or_else(|| {
-            invalid(format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found"))
+            let message = format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found");
+            Refusal::of(&NO_GROUP, message)
         })
     }
 
     fn group_of(&self, instance: &str) -> Result<(&Group, &Member), Refusal> {
         let found = self.groups.values().find_map(|group| Some((group, group.members.get(instance)?)));
         found.ok_or_else(|| {
-            invalid(format!("Instance Id not found - No managed instance found for instance ID: {instance}"))
+            let message =
+                format!("Instance Id not found - No managed instance found for instance ID: {instance}");
+            Refusal::of(&NO_GROUP_INSTANCE, message)
         })
     }
 
@@ -85,7 +88,9 @@ impl Region {
         request: &DescribeGroupsRequest,
     ) -> Result<Page<GroupInstanceView>, Refusal> {
         if request.names.len() > MOST_IDS {
-            return Err(invalid(format!("The number of instance ids exceeds the limit of {MOST_IDS}")));
+            let message =
+                format!("The number of instance ids that may be passed in is limited to {MOST_IDS}");
+            return Err(Refusal::of(&TOO_MANY_IDS, message));
         }
         let rows: BTreeMap<String, GroupInstanceView> = self
             .groups
@@ -200,7 +205,7 @@ impl Region {
             return Err(invalid("At least one Availability Zone or VPC Subnet is required."));
         }
         if spec.min > spec.max || spec.desired > spec.max || spec.desired < spec.min {
-            return Err(invalid("Desired capacity must be between the min and max size"));
+            return Err(Refusal::of(&GROUP_SIZE, "Desired capacity must be between the min and max size"));
         }
         spec.launch = match &spec.launch {
             LaunchSource::Configuration(data) => {
@@ -269,9 +274,8 @@ impl Region {
         let (min, max) = (request.min.unwrap_or(group.min), request.max.unwrap_or(group.max));
         let desired = request.desired.unwrap_or(group.desired.clamp(min, max.max(min)));
         if desired < min || desired > max {
-            return Err(invalid(format!(
-                "New SetDesiredCapacity value {desired} is not between {min} and {max}"
-            )));
+            let message = format!("New SetDesiredCapacity value {desired} is not between {min} and {max}");
+            return Err(Refusal::of(&GROUP_SIZE, message));
         }
         if let Some(group) = self.groups.get_mut(&request.group) {
             (group.min, group.max, group.desired) = (min, max, desired);
@@ -284,7 +288,8 @@ impl Region {
         let group = self.the_group(&request.group)?;
         match request.ids.iter().find(|id| !group.members.contains_key(*id)) {
             Some(id) => {
-                Err(invalid(format!("The instance {id} is not part of Auto Scaling group {}.", group.name)))
+                let message = format!("The instance {id} is not part of Auto Scaling group {}.", group.name);
+                Err(Refusal::of(&NO_GROUP_INSTANCE, message))
             }
             None => Ok(()),
         }

@@ -8,7 +8,9 @@ pub struct InstanceType {
     pub name: &'static str,
     /// `nitro` or `xen`
     pub hypervisor: &'static str,
-    /// Most interfaces.
+    /// Network cards.
+    pub cards: u32,
+    /// Most interfaces, shared evenly by the cards.
     pub interfaces: u32,
     /// Most IPv4 addresses of each.
     pub addresses: u32,
@@ -33,7 +35,7 @@ const fn of(
     vcpus: u32,
     memory_mib: u64,
 ) -> InstanceType {
-    InstanceType { name, hypervisor, interfaces, addresses, vcpus, memory_mib }
+    InstanceType { name, hypervisor, cards: 1, interfaces, addresses, vcpus, memory_mib }
 }
 
 /// All of them.
@@ -41,6 +43,8 @@ pub const INSTANCE_TYPES: &[InstanceType] = &[
     of("m4.large", "xen", 2, 10, 2, 8_192),
     of("m5.large", "nitro", 3, 10, 2, 8_192),
     of("m5.xlarge", "nitro", 4, 15, 4, 16_384),
+    // API reference, DescribeInstanceTypes: cards; EC2 user guide, "Network cards": the same.
+    InstanceType { cards: 4, ..of("p4d.24xlarge", "nitro", 60, 50, 96, 1_179_648) },
     of("r5.large", "nitro", 3, 10, 2, 16_384),
     of("t3.medium", "nitro", 3, 6, 2, 4_096),
     of("t3.small", "nitro", 3, 4, 2, 2_048),

@@ -59,6 +59,7 @@ impl Region {
         let attachment = EniAttachment {
             id: self.names.id("eni-attach"),
             instance: instance.to_owned(),
+            network_card_index: 0,
             device_index: 0,
             state: AttachmentState::Attached,
             at: self.now,
@@ -125,14 +126,15 @@ impl Region {
         &mut self,
         request: &AttachEniRequest,
         effect: &Effect,
-    ) -> Result<String, Refusal> {
-        let AttachEniRequest { eni: id, instance, device_index, .. } = request;
+    ) -> Result<AttachedEniView, Refusal> {
+        let AttachEniRequest { eni: id, instance, device_index, network_card_index, .. } = request;
         self.may_attach_eni(request)?;
         let attachment = self.names.id("eni-attach");
         let delay = self.draw(|d| &d.eni_attach);
         let made = EniAttachment {
             id: attachment.clone(),
             instance: instance.clone(),
+            network_card_index: network_card_index.unwrap_or(0),
             device_index: *device_index,
             state: AttachmentState::Attaching,
             at: self.now,
@@ -152,7 +154,7 @@ impl Region {
         if !effect.stuck {
             self.later(delay, Due::EniAttached { eni: id.clone(), attachment: attachment.clone() });
         }
-        Ok(attachment)
+        Ok(AttachedEniView { attachment, network_card_index: network_card_index.unwrap_or(0) })
     }
 
     fn may_attach_eni(&self, request: &AttachEniRequest) -> Result<(), Refusal> {
@@ -171,18 +173,26 @@ impl Region {
             let message = format!("Instance '{instance_id}' is not 'running'.");
             return Err(Refusal::of(&INCORRECT_STATE, message));
         }
-        if network_card_index.is_some_and(|card| card != 0) {
-            let message = "Network card index must be 0: the instance type has one network card";
+        let known = instance_type(&instance.launch.instance_type);
+        let (cards, card) = (known.map_or(1, |known| known.cards), network_card_index.unwrap_or(0));
+        if card >= cards {
+            let message = format!("Network card index {card} is too high: the instance type has {cards}");
             return Err(Refusal::of(&PARAMETER_VALUE, message));
         }
-        let attached = |eni: &Eni| eni.attachment.as_ref().is_some_and(|at| at.device_index == *device_index);
+        // An index is of a card. Where the call names none, AWS looks at all cards (cilium/cilium#42512).
+        let on_card =
+            |at: &EniAttachment| network_card_index.is_none_or(|card| at.network_card_index == card);
+        let attached = |eni: &Eni| {
+            let at = eni.attachment.as_ref();
+            at.is_some_and(|at| at.device_index == *device_index && on_card(at))
+        };
         if self.enis_of(instance_id).any(attached) {
             let message = format!(
                 "Instance '{instance_id}' already has an interface attached at device index '{device_index}'."
             );
             return Err(Refusal::of(&PARAMETER_VALUE, message));
         }
-        if let Some(known) = instance_type(&instance.launch.instance_type) {
+        if let Some(known) = known {
             let count = self.enis_of(instance_id).count() as u32 + 1;
             if count > known.interfaces {
                 let message = format!("Interface count {count} exceeds the limit for {}", known.name);

@@ -191,9 +191,9 @@ impl Region {
             Due::GroupLaunch { group } => self.group_launch(&group),
             Due::GroupNotices { instance, cause } => self.group_notices(&instance, &cause),
             Due::StackDeadline { stack, turn } => self.stack_deadline(&stack, turn),
-            Due::LateCommit { caller, request } => {
+            Due::LateCommit { request } => {
                 // What the caller was never told: its refusal, if any, is nobody's either.
-                let _ = self.execute(&caller, &request, &fault::Effect::default());
+                let _ = self.execute(&request, &fault::Effect::default());
             }
         }
     }

@@ -282,7 +282,7 @@ pub enum Answer {
     Types(Page<InstanceTypeView>),
     Zones(Page<ZoneView>),
     VolumeAttachment(VolumeAttachmentView),
-    Attachment(String),
+    Attachment(AttachedEniView),
     Volume(VolumeView),
     Eni(Box<EniView>),
     Subnet(SubnetView),

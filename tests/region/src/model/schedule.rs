@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Caller, Millis, Request};
+use super::{Millis, Request};
 
 /// A thing that happens by itself.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) enum Due {
     GroupLaunch { group: String },
     GroupNotices { instance: String, cause: String },
     StackDeadline { stack: String, turn: u64 },
-    LateCommit { caller: Caller, request: Box<Request> },
+    LateCommit { request: Box<Request> },
 }
 
 /// The queue of what is due.

@@ -31,7 +31,7 @@ impl Region {
             instance: whole.then(|| at.instance.clone()),
             owner: whole.then(|| self.settings.account.clone()),
             device_index: at.device_index,
-            network_card_index: 0,
+            network_card_index: at.network_card_index,
             status: at.state.word().to_owned(),
             attach_time: self.stamp(at.at),
             delete_on_termination: at.delete_on_termination,

@@ -76,7 +76,7 @@ rules! {
     INTERNAL_FAILURE = "InternalFailure", 500, "query services: injected", CommonErrors;
     UNAVAILABLE = "Unavailable", 503, "EC2: injected", ErrorCodes;
     SERVICE_UNAVAILABLE = "ServiceUnavailable", 503, "query services: injected", CommonErrors;
-    DRY_RUN = "DryRunOperation", 412, "DryRun was asked for and the call would be permitted", Issue("getmoto/moto tests (the status)");
+    DRY_RUN = "DryRunOperation", 412, "DryRun was asked for and the call would be permitted", Assumed("the status, after another simulation of the API; the code is in the API reference of every action");
     // Parameters
     MISSING_PARAMETER = "MissingParameter", 400, "a required parameter is absent", ErrorCodes;
     PARAMETER_VALUE = "InvalidParameterValue", 400, "a bad value: unknown filter, MaxResults out of bounds, device name bad or in use, device index in use, address outside the subnet, malformed volume id", ErrorCodes;
@@ -115,7 +115,16 @@ rules! {
     TAG_LIMIT = "TagLimitExceeded", 400, "more than 50 tags on one resource", ErrorCodes;
     RESERVED_TAG = "InvalidParameterValue", 400, "a tag key that begins with aws:", Guide("EC2 user guide, Tag restrictions");
     // Auto Scaling and CloudFormation
-    VALIDATION = "ValidationError", 400, "Auto Scaling: unknown group or instance, more than 50 ids; CloudFormation: unknown stack or resource, a stack that cannot be signaled", Issue("awslabs/aws-cloudformation-templates#34, zalando-incubator/kubernetes-on-aws#538");
+    NO_GROUP = "ValidationError", 400, "Auto Scaling: no such group", Issue("aws/aws-sdk-go#1151");
+    NO_GROUP_INSTANCE = "ValidationError", 400, "Auto Scaling: an instance of no group, or of another one than was named", Assumed("the code; the API reference has none for it");
+    TOO_MANY_IDS = "ValidationError", 400, "Auto Scaling: more than 50 instance ids", Issue("hjacobs/kube-aws-autoscaler#25");
+    GROUP_SIZE = "ValidationError", 400, "Auto Scaling: a desired capacity outside of a group's sizes", Issue("convox/praxis#258 (the message, through CloudFormation); the code is assumed");
+    GROUP_PARAMETER = "ValidationError", 400, "Auto Scaling: a health status, subnet, launch configuration or launch template that is none", Assumed("the code, after Common Errors: an input that does not satisfy the constraints");
+    NO_STACK = "ValidationError", 400, "CloudFormation: no such stack", Issue("boto/boto3#2807");
+    NO_RESOURCE = "ValidationError", 400, "CloudFormation: no such resource in the stack", Issue("jpsim/AWSPics#14 (DescribeStackResource); for SignalResource assumed");
+    NOT_SIGNALED = "ValidationError", 400, "CloudFormation: a stack that is not being created or updated cannot be signaled", Issue("awslabs/aws-cloudformation-templates#34, zalando-incubator/kubernetes-on-aws#538");
+    BAD_SIGNAL = "ValidationError", 400, "CloudFormation: a signal's status that is no status, or a UniqueId of none or more than 64 characters", Assumed("the code; the limits are in the API reference, SignalResource");
+    SIGNAL_OF_NOBODY = "ValidationError", 400, "CloudFormation: a signal whose UniqueId is of nobody in the stack's group", Assumed("that it is refused, and the code; the API reference, SignalResource, wants the instance's id for a group");
     GROUP_EXISTS = "AlreadyExists", 400, "a group or launch configuration of this name exists", Api("CreateAutoScalingGroup");
     GROUP_IN_USE = "ResourceInUse", 400, "a group with instances is deleted without force", Api("DeleteAutoScalingGroup");
     BAD_NEXT_TOKEN = "InvalidNextToken", 400, "Auto Scaling: a NextToken that the region did not give", Api("DescribeAutoScalingInstances");
@@ -173,7 +182,7 @@ pub const ASSUMED: &[&str] = &[
     "an interface turns in-use as soon as its attachment is accepted",
     "a volume hanging busy is freed by a forced detach or by the instance's termination",
     "the lowest free address from .10 on is given to a new interface (AWS gives any)",
-    "stack signals count by UniqueId; whether the id is a member of the group is not checked",
+    "an instance is a member of its group, and may signal, until it is terminated",
     "of two different signals with one UniqueId the first counts",
     "a failed create ends CREATE_FAILED and a failed update UPDATE_ROLLBACK_COMPLETE; instances are not rolled back",
     "the CFN_V1 refusal for an instance outside the stack is AccessDenied",
@@ -227,6 +236,19 @@ mod tests {
         let fields = serde_json::to_value(super::super::Delays::default()).unwrap();
         let fields: BTreeSet<&str> = fields.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, DELAYS.iter().map(|row| row.name).collect());
+    }
+
+    #[test]
+    fn each_validation_error_has_a_source_of_its_own() {
+        let found: Vec<&Rule> = REFUSALS.iter().filter(|rule| rule.code == "ValidationError").collect();
+        let sources: BTreeSet<String> = found.iter().map(|rule| rule.source.to_string()).collect();
+        assert_eq!(sources.len(), found.len());
+        assert!(found.iter().all(|rule| !rule.when.contains(';')), "one rule, one reason");
+        let said = print();
+        let (_, unverified) = said.split_once("TO BE VERIFIED").unwrap();
+        for what in ["an instance of no group", "of nobody in the stack's group"] {
+            assert!(unverified.contains(what), "{what}");
+        }
     }
 
     #[test]

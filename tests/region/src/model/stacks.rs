@@ -139,7 +139,7 @@ impl Region {
     /// A stack by name or ARN.
     pub(super) fn the_stack(&self, name: &str) -> Result<&Stack, Refusal> {
         let found = self.stacks.values().find(|stack| stack.name == name || stack.id == name);
-        found.ok_or_else(|| Refusal::of(&VALIDATION, format!("Stack with id {name} does not exist")))
+        found.ok_or_else(|| Refusal::of(&NO_STACK, format!("Stack with id {name} does not exist")))
     }
 
     /// Whether an instance is one of a stack's, which is what a call by its identity document is good for.
@@ -151,22 +151,28 @@ impl Region {
         })
     }
 
-    pub(super) fn signal_now(&mut self, _caller: &Caller, request: &SignalRequest) -> Result<(), Refusal> {
+    pub(super) fn signal_now(&mut self, request: &SignalRequest) -> Result<(), Refusal> {
         let SignalRequest { stack: name, resource, unique_id, status } = request;
         let stack = self.the_stack(name)?;
         if stack.logical_id != *resource {
             let message = format!("Resource {resource} does not exist for stack {}", stack.name);
-            return Err(Refusal::of(&VALIDATION, message));
+            return Err(Refusal::of(&NO_RESOURCE, message));
         }
         if !["SUCCESS", "FAILURE"].contains(&status.as_str()) || unique_id.is_empty() || unique_id.len() > 64
         {
             let message =
                 "1 validation error detected: status must be SUCCESS or FAILURE, uniqueId 1 to 64 characters";
-            return Err(Refusal::of(&VALIDATION, message));
+            return Err(Refusal::of(&BAD_SIGNAL, message));
         }
         if !["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(&stack.status.as_str()) {
             let message = format!("Stack {} is in {} state and cannot be signaled", stack.id, stack.status);
-            return Err(Refusal::of(&VALIDATION, message));
+            return Err(Refusal::of(&NOT_SIGNALED, message));
+        }
+        let member = |group: &Group| group.members.contains_key(unique_id);
+        if !self.groups.get(&stack.group).is_some_and(member) {
+            let message =
+                format!("{unique_id} is not a member of resource {resource} of stack {}", stack.name);
+            return Err(Refusal::of(&SIGNAL_OF_NOBODY, message));
         }
         let name = stack.name.clone();
         let creating = stack.status == "CREATE_IN_PROGRESS";
@@ -222,7 +228,7 @@ impl Region {
         let resource = request.resource.as_deref().unwrap_or_default();
         if resource != stack.logical_id {
             let message = format!("Resource {resource} does not exist for stack {}", stack.name);
-            return Err(Refusal::of(&VALIDATION, message));
+            return Err(Refusal::of(&NO_RESOURCE, message));
         }
         Ok(StackResourceView {
             stack: stack.name.clone(),

@@ -180,7 +180,9 @@ pub struct EniAttachment {
     pub id: String,
     /// The instance.
     pub instance: InstanceId,
-    /// Its index there.
+    /// Its network card there.
+    pub network_card_index: u32,
+    /// Its index on that card.
     pub device_index: u32,
     /// Its state.
     pub state: AttachmentState,

@@ -88,6 +88,11 @@ view! {
 }
 
 view! {
+    /// What AttachNetworkInterface answers.
+    AttachedEniView { attachment: String = "attachmentId", network_card_index: u32 = "networkCardIndex" }
+}
+
+view! {
     /// An interface of an instance, as DescribeInstances shows it.
     InstanceEniView {
         eni: String = "networkInterfaceId", subnet: String = "subnetId", vpc: String = "vpcId",

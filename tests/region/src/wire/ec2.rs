@@ -275,7 +275,7 @@ pub(super) fn body(answer: Answer, account: &str) -> Value {
         Answer::Types(page) => set("instanceTypeSet", page),
         Answer::Zones(page) => set("availabilityZoneInfo", page),
         Answer::VolumeAttachment(view) => json!(view),
-        Answer::Attachment(id) => json!({ "attachmentId": id, "networkCardIndex": 0 }),
+        Answer::Attachment(view) => json!(view),
         Answer::Volume(view) => json!(view),
         Answer::Eni(view) => json!({ "networkInterface": view }),
         Answer::Subnet(view) => json!({ "subnet": view }),

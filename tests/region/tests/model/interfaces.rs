@@ -127,3 +127,89 @@ fn a_fixed_address_is_in_the_subnet_and_nobody_elses() {
     assert_eq!(code(make(&mut world, "10.0.2.50")), "InvalidParameterValue");
     assert_eq!(code(make(&mut world, "10.0.1.1")), "InvalidParameterValue");
 }
+
+/// An instance with four network cards, and an interface at index 1 of the second card.
+fn many_cards(world: &mut World) -> InstanceId {
+    let (instance_type, subnet) = ("p4d.24xlarge".to_owned(), world.a.clone());
+    let instance = world.region.run_instance(LaunchSpec { instance_type, subnet, ..LaunchSpec::default() });
+    world.pass(PENDING);
+    let eni = world.eni(&world.a.clone());
+    attach_at(world, &eni, &instance, Some(1), 1).unwrap();
+    instance
+}
+
+fn attach_at(
+    world: &mut World,
+    eni: &str,
+    instance: &str,
+    card: Option<u32>,
+    index: u32,
+) -> Result<AttachedEniView, CallError> {
+    let request = AttachEniRequest {
+        eni: eni.into(),
+        instance: instance.into(),
+        device_index: index,
+        network_card_index: card,
+        dry_run: false,
+    };
+    world.region.attach_network_interface(&Caller::instance(instance), request)
+}
+
+#[test]
+fn without_a_card_an_index_that_is_used_on_any_card_is_taken() {
+    let mut world = world();
+    let instance = many_cards(&mut world);
+    let eni = world.eni(&world.a.clone());
+    let (code, message) = refusal(attach_at(&mut world, &eni, &instance, None, 1));
+    let said = format!("Instance '{instance}' already has an interface attached at device index '1'.");
+    assert_eq!((code.as_str(), message), ("InvalidParameterValue", said));
+    let attached = attach_at(&mut world, &eni, &instance, Some(0), 1).unwrap();
+    assert_eq!(attached.network_card_index, 0);
+    let third = world.eni(&world.a.clone());
+    let taken = attach_at(&mut world, &third, &instance, Some(0), 1);
+    assert_eq!(crate::world::code(taken), "InvalidParameterValue");
+}
+
+#[test]
+fn an_instance_type_has_so_many_cards() {
+    let mut world = world();
+    let (many, one) = (many_cards(&mut world), world.running(&world.a.clone()));
+    let eni = world.eni(&world.a.clone());
+    for (instance, card) in [(&many, 4), (&one, 1)] {
+        let result = attach_at(&mut world, &eni, instance, Some(card), 1);
+        assert_eq!(code(result), "InvalidParameterValue");
+    }
+    let names = vec![("instance-type".to_owned(), vec!["p4d.24xlarge".to_owned()])];
+    let request = DescribeRequest { filters: names, ..DescribeRequest::default() };
+    let types = world.region.describe_instance_types(&Caller::admin(), request).unwrap();
+    assert_eq!(types.items[0].network.cards, 4);
+}
+
+#[test]
+fn the_card_of_an_interface_is_shown() {
+    let mut world = world();
+    let instance = many_cards(&mut world);
+    let request = DescribeRequest { ids: vec![instance], ..DescribeRequest::default() };
+    let page = world.region.describe_instances(&Caller::admin(), request).unwrap();
+    let mut cards: Vec<u32> =
+        page.items[0].interfaces.iter().map(|i| i.attachment.network_card_index).collect();
+    cards.sort_unstable();
+    assert_eq!(cards, [0, 1]);
+}
+
+#[test]
+fn the_journal_tells_a_card_that_was_named_from_one_that_was_not() {
+    let mut world = world();
+    let instance = world.running(&world.a.clone());
+    for (index, card) in [(1, Some(0)), (2, None)] {
+        let eni = world.eni(&world.a.clone());
+        attach_at(&mut world, &eni, &instance, card, index).unwrap();
+    }
+    let named = world.region.journal().iter().filter_map(|entry| match &entry.event {
+        Event::Call { action, params, .. } if action == "AttachNetworkInterface" => {
+            Some(params.get("NetworkCardIndex").map(String::as_str))
+        }
+        _ => None,
+    });
+    assert_eq!(named.collect::<Vec<_>>(), [Some("0"), None]);
+}

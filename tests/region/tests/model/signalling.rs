@@ -93,6 +93,34 @@ fn unknown_stacks_and_resources_are_refused() {
 }
 
 #[test]
+fn a_signal_of_nobody_in_the_group_is_refused_and_does_not_count() {
+    let mut world = world();
+    let ids = stack(&mut world, 1);
+    let stranger = world.running(&world.a.clone());
+    for unique_id in ["ip-10-0-1-10.eu-central-1.compute.internal", "i-00000000000000000", &stranger] {
+        for word in ["SUCCESS", "FAILURE"] {
+            let (code, message) = refusal(signal(&mut world, unique_id, word));
+            assert_eq!(code, "ValidationError");
+            assert!(message.contains(unique_id), "{message}");
+        }
+    }
+    assert_eq!(status(&world), "CREATE_IN_PROGRESS");
+    assert_eq!(count(&world.region, |event| matches!(event, Event::Signal { .. })), 0);
+    signal(&mut world, &ids[0], "SUCCESS").unwrap();
+    assert_eq!(status(&world), "CREATE_COMPLETE");
+}
+
+#[test]
+fn an_instance_that_was_terminated_can_signal_no_more() {
+    let mut world = world();
+    let ids = stack(&mut world, 1);
+    world.region.terminate_instance(&ids[0]);
+    world.pass(GOING + 10_000);
+    assert_eq!(code(signal(&mut world, &ids[0], "SUCCESS")), "ValidationError");
+    assert_eq!(status(&world), "CREATE_IN_PROGRESS");
+}
+
+#[test]
 fn instances_of_a_stack_bear_its_tags() {
     let mut world = world();
     let ids = stack(&mut world, 1);
@@ -132,7 +160,10 @@ fn a_rolling_update_fails_by_a_failure_or_by_its_pause_time() {
         signal(&mut world, &ids[0], "SUCCESS").unwrap();
         world.region.update_stack("kafka", UpdateSpec { pause_time: 60_000, ..UpdateSpec::default() });
         if fail {
-            signal(&mut world, "i-00000000000000000", "FAILURE").unwrap();
+            world.pass(GOING + PENDING);
+            let members = &world.region.group("brokers").unwrap().members;
+            let new = members.keys().find(|id| **id != ids[0]).expect("it was replaced").clone();
+            signal(&mut world, &new, "FAILURE").unwrap();
         } else {
             world.pass(60_000);
         }

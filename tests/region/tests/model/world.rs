@@ -92,7 +92,7 @@ impl World {
             network_card_index: Some(0),
             dry_run: false,
         };
-        self.region.attach_network_interface(&Caller::instance(instance), request)
+        self.region.attach_network_interface(&Caller::instance(instance), request).map(|view| view.attachment)
     }
 
     pub(crate) fn detach_eni(&mut self, attachment: &str) -> Result<(), CallError> {
