@@ -47,16 +47,17 @@ pub(crate) fn heard(s: &mut State, event: &Event) {
                 s.violated(format!("{volume} was detached from {instance} under its live service"));
             }
         }
-        Event::Signal { instance, status, .. } => {
-            let boots = s.hosts.get(instance).map_or(0, |host| host.boots);
-            let other = if status == "SUCCESS" { "FAILURE" } else { "SUCCESS" };
-            let mut before = s.told.iter();
-            if before.any(|(i, b, word)| (i, *b) == (instance, boots) && word == other) {
-                s.violated(format!("boot {boots} of {instance} told two outcomes"));
+        Event::Call { action, caller: Some(instance), params, outcome, .. } if action == "SignalResource" => {
+            let word = params.get("Status").cloned().unwrap_or_default();
+            s.tell(format!("{instance} tells {word}: {outcome}"));
+            if answered(outcome) {
+                outcome_of_boot(s, instance, &word);
+                let boots = s.hosts.get(instance).map_or(0, |host| host.boots);
+                s.told.push((instance.clone(), boots, word));
             }
-            s.told.push((instance.clone(), boots, status.clone()));
-            s.tell(format!("{instance} told {status}"));
         }
+        // Also what was carried out though its reply was lost.
+        Event::Signal { instance, status, .. } => outcome_of_boot(s, instance, status),
         Event::HealthSet { instance, health } => {
             s.tell(format!("{instance} is called {health}"));
             let started = started_slots(s, instance);
@@ -67,6 +68,22 @@ pub(crate) fn heard(s: &mut State, event: &Event) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a caller got a word on the matter: a reply that was lost, a throttle or a server's error is asked for again.
+fn answered(outcome: &str) -> bool {
+    let again = ["lost", "reset", "Throttling", "InternalFailure", "ServiceUnavailable"];
+    !again.contains(&outcome)
+}
+
+/// A boot has one outcome, whether or not anybody still wants to hear it.
+fn outcome_of_boot(s: &mut State, instance: &str, word: &str) {
+    let boots = s.hosts.get(instance).map_or(0, |host| host.boots);
+    let words = s.outcomes.entry((instance.to_owned(), boots)).or_default();
+    words.insert(word.to_owned());
+    if words.len() > 1 {
+        s.violated(format!("boot {boots} of {instance} told two outcomes"));
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Settled {
     pub properties: Option<String>,
     /// Intents and lock nodes that are left.
     pub left_in_zookeeper: usize,
-    /// What was told, equal words of one boot once.
+    /// What the last kernel boot told, once for every call that got an answer.
     pub told: Vec<String>,
 }
 
@@ -46,9 +46,9 @@ impl Settled {
         let uuid = s.disks.get(&resources.0).and_then(|disk| disk.uuid().map(str::to_owned));
         let on_disk = claim.as_ref().and_then(|c| c.disk.as_ref()).map(|disk| disk.uuid.clone());
         let tag = s.region.volume(&resources.0).and_then(|v| v.tags.get("berth:format").cloned());
-        let mut told: Vec<String> =
-            s.told.iter().filter(|(i, ..)| i == instance).map(|(_, _, word)| word.clone()).collect();
-        told.dedup();
+        let boots = s.host(instance).boots;
+        let this_boot = s.told.iter().filter(|(i, boot, _)| (i.as_str(), *boot) == (instance, boots));
+        let told = this_boot.map(|(.., word)| word.clone()).collect();
         let transient = ["intents", "lock"].map(|kind| claims::node(kind, ""));
         let left = s.zk.nodes.keys().filter(|path| transient.iter().any(|t| path.starts_with(t))).count();
         let path = s.rules.config.properties.clone();

@@ -40,8 +40,10 @@ pub struct State {
     pub violations: BTreeSet<String>,
     /// What happened, for people.
     pub trace: Vec<String>,
-    /// Instance, kernel boot, and the outcome it told.
+    /// Instance, kernel boot, and the outcome it told: one for every call that got an answer, refused ones too.
     pub told: Vec<(String, u32, String)>,
+    /// By instance and kernel boot, the outcomes that were told or carried out.
+    pub(crate) outcomes: BTreeMap<(String, u32), BTreeSet<String>>,
     /// The transaction up to which claims were judged.
     pub(crate) judged: i64,
     /// How often a file system was made.
@@ -135,6 +137,7 @@ impl World {
                 violations: BTreeSet::new(),
                 trace: Vec::new(),
                 told: Vec::new(),
+                outcomes: BTreeMap::new(),
                 judged: 0,
                 formats: 0,
                 reacted: 0,

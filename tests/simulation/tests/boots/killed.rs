@@ -26,6 +26,7 @@ async fn second_run(world: &Arc<World>, instance: &str, between: Between) -> Exi
 fn for_every_kill(scene: &Scene, death: Death, between: Between) {
     let (undisturbed, calls) = undisturbed(scene);
     assert!(calls.len() > 50, "{calls:?}");
+    let signal = calls.iter().position(|name| *name == "SignalResource").expect("a boot tells its outcome");
     for (call, name) in calls.into_iter().enumerate() {
         // In flight is what another machine carries out; what this host does is done or not.
         if death != Death::Clean && !changes_something(name) {
@@ -45,6 +46,11 @@ fn for_every_kill(scene: &Scene, death: Death, between: Between) {
             // A `started` that lands after `done` spends nothing: the claim remembers the file system.
             if death != Death::Clean && settled.consent.as_deref() == Some("started") {
                 settled.consent = undisturbed.consent.clone();
+            }
+            // Killed after the answer and before it is noted: the one place where a boot says its word again.
+            if let (true, Between::Nothing) = (call == signal + 1, between) {
+                assert_eq!((name, settled.told.len()), ("note", 2), "{at}");
+                settled.told.dedup();
             }
             assert_eq!(settled, undisturbed, "{at}\n{}", trace());
             assert!(world.with(|s| s.formats) <= 2, "{at}");

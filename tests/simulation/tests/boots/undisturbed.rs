@@ -3,7 +3,7 @@
 use crate::{actions, ready, the_instance};
 use berth_lifecycle::boot::Ended;
 use berth_lifecycle::ports::UnitState;
-use region::model::Event;
+use region::model::{Caller, Event, SignalRequest};
 use simulation::{Exit, Life, Scene, Settled, State, simulate};
 
 #[test]
@@ -64,7 +64,9 @@ fn success_is_told_once_and_not_before_the_broker_is_in_sync() {
         let registered = registered.expect("the broker registers");
         assert_eq!(berth.exit().await, ready(0));
         let told: Vec<u64> = world.with(|s| {
-            let signals = s.region.journal().iter().filter(|e| matches!(e.event, Event::Signal { .. }));
+            let calls = s.region.journal().iter();
+            let signals = calls
+                .filter(|e| matches!(&e.event, Event::Call { action, .. } if action == "SignalResource"));
             signals.map(|e| e.at).collect()
         });
         assert_eq!(told.len(), 1);
@@ -101,7 +103,7 @@ fn a_second_run_on_a_settled_instance_only_reads() {
 }
 
 #[test]
-fn a_reboot_resumes_the_slot_with_one_stamp_and_signals_nothing_new_to_the_finished_stack() {
+fn a_reboot_resumes_the_slot_with_one_stamp_and_tells_its_own_success_once() {
     simulate(async {
         let world = Scene { desired: 1, ..Scene::default() }.open();
         let instance = the_instance(&world).await;
@@ -112,7 +114,45 @@ fn a_reboot_resumes_the_slot_with_one_stamp_and_signals_nothing_new_to_the_finis
         assert_eq!(world.boot(&instance).exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!((settled.slot, settled.unit, settled.told.len()), (Some(0), UnitState::Active, 1));
+        let told = [1, 2].map(|boot| (instance.clone(), boot, "SUCCESS".to_owned()));
+        assert_eq!(world.with(|s| s.told.clone()), told);
+        let heard = world
+            .with(|s| s.region.journal().iter().filter(|e| matches!(e.event, Event::Signal { .. })).count());
+        assert_eq!(heard, 1, "the stack was finished at the second boot");
         world.assert_lawful();
+    });
+}
+
+/// Tells an outcome past berth.
+fn tell(s: &mut State, instance: &str, status: &str) {
+    let (stack, resource) = s.rules.stack.clone().expect("the scene has a stack");
+    let unique_id = instance.to_owned();
+    let request = SignalRequest { stack, resource, unique_id, status: status.to_owned() };
+    let refused = s.region.signal_resource(&Caller::instance(instance), request);
+    refused.expect_err("the stack is complete");
+}
+
+#[test]
+fn a_failure_after_success_breaks_a_law_though_the_stack_is_finished() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| tell(s, &instance, "FAILURE"));
+        let expected = format!("boot 1 of {instance} told two outcomes");
+        assert_eq!(world.with(|s| s.violations.iter().cloned().collect::<Vec<_>>()), [expected]);
+    });
+}
+
+#[test]
+fn a_success_that_is_repeated_to_a_finished_stack_is_counted() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| tell(s, &instance, "SUCCESS"));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!(settled.told, ["SUCCESS", "SUCCESS"]);
     });
 }
 
