@@ -97,6 +97,15 @@ fn meaning(code: &str, message: &str) -> Refusal {
             Refusal::Throttled
         }
         "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => Refusal::Unknown,
+        // Credentials that expired under way, or a clock that is not set yet: both mend themselves.
+        "AuthFailure"
+        | "RequestExpired"
+        | "InvalidSecurity.RequestHasExpired"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed" => Refusal::Credentials,
         _ => Refusal::Other,
     }
 }

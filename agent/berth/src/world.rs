@@ -8,7 +8,7 @@ use crate::netlink::Kernel;
 use crate::systemd::Systemd;
 use crate::tags::MyTags;
 use crate::zookeeper::Zookeeper;
-use berth_lifecycle::ports::Timeline;
+use berth_lifecycle::ports::{Cloud, Timeline};
 use berth_lifecycle::{Me, Ports, Run};
 use berth_plan::Token;
 use berth_plan::config::Config;
@@ -29,12 +29,16 @@ pub(crate) async fn world(
     let Metadata { me, domain, tags } = metadata;
     let sdk = configuration(&me.region).await;
     let known = Arc::new(MyTags::default());
-    known.seen(&tags);
+    // The metadata service shows tags only where that is enabled: none there does not mean that there are none.
+    if !tags.is_empty() {
+        known.seen(&tags);
+    }
     let zookeeper = Zookeeper::new(&config);
+    let cloud: Arc<dyn Cloud> = Arc::new(Ec2::new(&sdk, me.instance.clone(), known.clone()));
     let listeners =
-        Listeners::new(&sdk, &config, me.instance.clone(), me.region.clone(), domain, known.clone());
+        Listeners::new(&sdk, &config, me.instance.clone(), me.region.clone(), domain, known, cloud.clone());
     let ports = Ports {
-        cloud: Arc::new(Ec2::new(&sdk, me.instance.clone(), known)),
+        cloud,
         claims: zookeeper.clone(),
         registrations: zookeeper.clone(),
         network: Arc::new(Kernel::open()?),

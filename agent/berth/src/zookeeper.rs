@@ -59,7 +59,6 @@ impl Zookeeper {
         }
         *session = None;
         let client = self.connected().await?;
-        self.prepared(&client).await?;
         *session = Some(client.clone());
         Ok(client)
     }
@@ -79,7 +78,8 @@ impl Zookeeper {
         }
     }
 
-    /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own.
+    /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own. Called before the lock: a
+    /// command that only looks makes nothing.
     async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
         for dir in self.paths.directories() {

@@ -40,8 +40,10 @@ async fn attempt(run: &Run) -> Result<Ended, Trouble> {
     if let Some(why) = refuse_unfit(&run.me)? {
         return Ok(Ended::NotNow(why));
     }
-    let (aim, picture) = timed(run, Step::Intend, intend(run)).await?;
-    let held = timed(run, Step::AttachVolume, hold(run, aim, &picture)).await?;
+    run.begins();
+    let aimed = timed(run, Step::Intend, intend(run)).await?;
+    let picture = aimed.picture.clone();
+    let held = timed(run, Step::AttachVolume, hold(run, aimed)).await?;
     let address = async {
         timed(run, Step::AttachEni, attach_eni(run, &held, &picture)).await?;
         timed(run, Step::Network, network(run, &held)).await

@@ -1,13 +1,13 @@
-//! The detach note: written ahead of every DetachVolume, to a file that survives a reboot.
+//! Notes in files that survive a reboot: which volumes are being detached, and that a slot is started for me.
 //!
-//! A DetachVolume whose reply was lost may land late. Until reads at least 60 s after the note agree, this instance
+//! The detach note is written ahead of every DetachVolume. A DetachVolume whose reply was lost may land late. Until reads at least 60 s after the note agree, this instance
 //! neither attaches that volume again nor starts on it; otherwise the late detach would pull the volume from under a
 //! running service.
 
-use crate::ports::HostError;
+use crate::ports::{Host, HostError};
 use crate::{Run, Step, Trouble};
 use berth_plan::picture::Slot;
-use berth_plan::{Millis, VolumeId};
+use berth_plan::{InstanceId, Millis, VolumeId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -57,4 +57,25 @@ pub(crate) fn detach_has_settled(run: &Run, slot: &Slot, looks: u32) -> Result<b
     notes.0.remove(&volume.id);
     write(run, &notes).map_err(trouble)?;
     Ok(true)
+}
+
+/// The instance for which a slot was started. With ZooKeeper away after a reboot it alone tells a holder, which waits
+/// for ever, from an instance that gives up at its deadline.
+const STARTED: &str = "started";
+
+/// Who was started, if anybody; the file is of the volume that the instance boots from, and so may be an image's.
+pub(crate) fn started(host: &dyn Host) -> Option<InstanceId> {
+    host.recall_lasting(STARTED).ok().flatten()?.trim().parse().ok()
+}
+
+/// Written ahead of the `started` mark.
+pub(crate) fn about_to_start(run: &Run) -> Result<(), HostError> {
+    run.ports.host.note_lasting(STARTED, run.me.instance.as_str())
+}
+
+/// No claim is started for me any more.
+pub(crate) fn forget_started(host: &dyn Host) {
+    if let Err(error) = host.forget_lasting(STARTED) {
+        tracing::warn!(%error, "the note of a started slot stays; the next read of the claims corrects it");
+    }
 }

@@ -1,6 +1,6 @@
 //! What a boot would do now, and why: it changes nothing.
 
-use crate::steps::{intend, observe};
+use crate::steps::{Absences, intend, observe};
 use crate::{Run, Trouble};
 use berth_plan::choose::{Choice, Decision, choose};
 use berth_plan::claim::{Registration, SlotRecords};
@@ -31,8 +31,8 @@ pub async fn outlook(run: &Run, gone: &BTreeSet<InstanceId>) -> Result<Outlook, 
         state.state = "terminated".to_owned();
         seen.picture.asked.insert(instance.clone());
     }
-    let absences = BTreeMap::new();
-    let judge = intend::judge(run, &seen.picture, &records, &absences, run.ports.host.unix_time());
+    let absences = Absences::default();
+    let judge = intend::judge(run, &seen.picture, &records, &absences);
     let decision = choose(&intend::sight(run, &seen, &records, &registrations, &judge));
     drop(judge);
     Ok(Outlook { slots: seen.slots, records, registrations, decision })

@@ -4,7 +4,7 @@ use crate::run::Run;
 use crate::{Step, Trouble};
 use berth_plan::Millis;
 
-/// How fast tries follow each other: full jitter between 0 and a bound that doubles (AWS Architecture Blog,
+/// How fast tries follow each other: jitter over the upper three quarters of a bound that doubles (AWS Architecture Blog,
 /// "Exponential Backoff And Jitter").
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {

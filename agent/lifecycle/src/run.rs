@@ -1,10 +1,13 @@
 //! One run of the program: who it is, what it may use, how long it has.
 
-use crate::Ports;
-use berth_plan::claim::{Holder, Intent, VERSION};
+use crate::{Ports, notes};
+use berth_plan::claim::{Holder, Intent, SlotRecords, VERSION};
 use berth_plan::config::Config;
 use berth_plan::picture::Slot;
-use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Token, Zone};
+use berth_plan::{
+    AttachmentId, BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Token, Zone,
+};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +46,10 @@ pub struct Progress {
     pub attached: bool,
     /// Whether its claim is marked `started` for me.
     pub started: bool,
+    /// The attachment of its interface that was accepted: describe may not show it yet.
+    pub attachment: Option<AttachmentId>,
+    /// How often this run met trouble: the pauses grow with it.
+    pub troubles: u32,
 }
 
 /// One run.
@@ -65,20 +72,36 @@ pub struct Run {
 const FIRST_RUN: &str = "first-run";
 
 impl Run {
-    /// A run. The deadline counts from the first run of this kernel boot.
+    /// A run. Nothing is written yet: `plan` and `status` look with one too.
     pub fn new(me: Me, config: Config, ports: Ports, token: Token) -> Self {
-        let now = ports.host.since_boot();
         let noted = ports.host.recall(FIRST_RUN).ok().flatten().and_then(|text| text.trim().parse().ok());
-        let first: Millis = noted.unwrap_or(now);
-        if noted.is_none()
-            && let Err(error) = ports.host.note(FIRST_RUN, &first.to_string())
+        let first: Millis = noted.unwrap_or_else(|| ports.host.since_boot());
+        let deadline = first + config.deadline;
+        let started = notes::started(ports.host.as_ref()).is_some_and(|instance| instance == me.instance);
+        let progress = Mutex::new(Progress { started, ..Progress::default() });
+        // An earlier run of this boot was ended amid something: what it asked for may land yet.
+        let strays = AtomicBool::new(noted.is_some());
+        Self { me, config, ports, token, deadline, progress, strays }
+    }
+
+    /// A boot begins: its deadline counts from the first run of this kernel boot that came here.
+    pub(crate) fn begins(&self) {
+        let first = self.deadline - self.config.deadline;
+        if matches!(self.ports.host.recall(FIRST_RUN), Ok(None))
+            && let Err(error) = self.ports.host.note(FIRST_RUN, &first.to_string())
         {
             tracing::warn!(%error, "the deadline of this boot could not be noted; a restarted run would count anew");
         }
-        let deadline = first + config.deadline;
-        // An earlier run of this boot was ended amid something: what it asked for may land yet.
-        let strays = AtomicBool::new(noted.is_some());
-        Self { me, config, ports, token, deadline, progress: Mutex::default(), strays }
+    }
+
+    /// Claims were read: they, and no longer the note of an earlier run, say whether a slot is started for me.
+    pub(crate) fn started_by_claims(&self, records: &BTreeMap<BrokerId, SlotRecords>) {
+        let mut claims = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
+        let started = claims.any(|claim| claim.started_by(&self.me.instance));
+        if !started {
+            notes::forget_started(self.ports.host.as_ref());
+        }
+        self.progressed(|p| p.started = started);
     }
 
     /// The boot has ended and said so: a run that a person starts later in this kernel boot has its own deadline.
@@ -98,8 +121,14 @@ impl Run {
     }
 
     /// An attach had no answer, or a slot was given up: something of another slot than mine may land here yet.
-    pub(crate) fn expects_strays(&self) {
-        self.strays.store(true, Ordering::Relaxed);
+    /// Says whether that was expected before.
+    pub(crate) fn expects_strays(&self) -> bool {
+        self.strays.swap(true, Ordering::Relaxed)
+    }
+
+    /// The attach that was asked for was answered after all.
+    pub(crate) fn answered(&self, expected_before: bool) {
+        self.strays.store(expected_before, Ordering::Relaxed);
     }
 
     pub(crate) fn may_have_strays(&self) -> bool {
@@ -113,9 +142,15 @@ impl Run {
 
     /// Sleeps, but not past the deadline.
     pub(crate) async fn pause(&self, millis: Millis) {
-        let left = self.deadline.saturating_sub(self.ports.host.since_boot());
-        let bounded = if self.progress().started { millis } else { millis.min(left) };
-        self.ports.host.sleep(bounded.max(1)).await;
+        self.ports.host.sleep(self.within(millis)).await;
+    }
+
+    /// This long, but not past the deadline where there is one.
+    pub(crate) fn within(&self, millis: Millis) -> Millis {
+        if self.progress().started {
+            return millis;
+        }
+        millis.min(self.deadline.saturating_sub(self.ports.host.since_boot())).max(1)
     }
 
     /// The name of a slot's resources.

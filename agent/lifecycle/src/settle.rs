@@ -7,7 +7,7 @@ use crate::patience::CALLS;
 use crate::steps::{tell_failure, tell_unhealthy};
 use crate::unwind::{Why, unwind};
 use crate::{Run, Step, Trouble};
-use berth_plan::claim::State;
+use berth_plan::claim::{Claim, State};
 use berth_plan::telling::{Course, Ending, Kind, Phase, Slot, at_deadline, course};
 
 /// What comes after trouble.
@@ -39,32 +39,36 @@ pub(crate) async fn settle(run: &Run, trouble: Trouble) -> After {
 
 /// How far this boot has come, in this run or an earlier one.
 async fn phase(run: &Run) -> Phase {
-    let progress = run.progress();
-    if let Ok(records) = run.ports.claims.records().await {
-        let claims = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
-        let mut mine =
-            claims.filter(|c| c.names() == Some(&run.me.instance) && c.state == State::Held).peekable();
-        if mine.peek().is_some() {
-            let started = mine.any(|claim| claim.started.is_some());
-            run.progressed(|p| p.started = started);
-            return if started { Phase::Started } else { Phase::Attached };
-        }
-        run.progressed(|p| p.started = false);
-    } else if progress.started {
-        return Phase::Started;
+    let Ok(records) = run.ports.claims.records().await else {
+        // What this run, or the note of an earlier one, knows of itself.
+        return match run.progress() {
+            progress if progress.started => Phase::Started,
+            progress if progress.attached => Phase::Attached,
+            _ => Phase::NoSlot,
+        };
+    };
+    run.started_by_claims(&records);
+    let held = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
+    let is_mine = |claim: &Claim| claim.names() == Some(&run.me.instance) && claim.state == State::Held;
+    match run.progress() {
+        progress if progress.started => Phase::Started,
+        progress if progress.attached || held.into_iter().any(is_mine) => Phase::Attached,
+        _ => Phase::NoSlot,
     }
-    if progress.attached { Phase::Attached } else { Phase::NoSlot }
 }
 
 async fn again_or_end(run: &Run, trouble: Trouble, phase: Phase) -> After {
+    // Trouble after trouble is met more and more slowly.
+    run.progressed(|p| p.troubles += 1);
+    let troubles = run.progress().troubles;
     if !run.is_overdue() {
-        run.pause(CALLS.wait(1, |bound| run.ports.host.random(bound))).await;
+        run.pause(CALLS.wait(troubles, |bound| run.ports.host.random(bound))).await;
         return After::Again;
     }
     match at_deadline(trouble.kind, phase) {
         Course::End(ending) => end(run, trouble, ending).await,
         Course::Retry | Course::ChooseAgain => {
-            run.pause(CALLS.wait(4, |bound| run.ports.host.random(bound))).await;
+            run.pause(CALLS.wait(troubles, |bound| run.ports.host.random(bound))).await;
             After::Again
         }
     }

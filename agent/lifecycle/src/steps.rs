@@ -1,5 +1,6 @@
 //! The steps of a boot, one file each.
 
+mod absences;
 mod attach;
 mod configure;
 mod eni;
@@ -12,6 +13,7 @@ mod signal;
 mod start;
 mod storage;
 
+pub(crate) use absences::Absences;
 pub(crate) use attach::hold;
 pub(crate) use configure::configure;
 pub(crate) use eni::attach_eni;

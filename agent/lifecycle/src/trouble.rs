@@ -130,10 +130,9 @@ impl Trouble {
     pub(crate) fn claims(step: Step, error: &ClaimsError) -> Self {
         let kind = match error {
             ClaimsError::Away(_) | ClaimsError::Conflict(_) => Kind::ControlPlane,
-            ClaimsError::Refused(_) | ClaimsError::Record { .. } => Kind::Configuration,
+            ClaimsError::Refused(_) => Kind::Configuration,
         };
-        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Self::new(step, kind, format!("{error}{cause}"))
+        Self::new(step, kind, error.to_string())
     }
 
     pub(crate) fn disk(step: Step, error: DiskError) -> Self {

@@ -5,8 +5,8 @@
 use crate::patience::LOOKS;
 use crate::ports::{CloudError, Refusal};
 use crate::steps::SETTLED;
-use crate::{Run, Step, Trouble, notes};
-use berth_plan::claim::{Claim, State, Versioned};
+use crate::{Progress, Run, Step, Trouble, notes};
+use berth_plan::claim::{Claim, Holder, SlotRecords, State, Versioned};
 use berth_plan::network::undo;
 use berth_plan::picture::Slot;
 use berth_plan::telling::Kind;
@@ -16,6 +16,9 @@ const STEP: Step = Step::Unwind;
 
 /// How long a detach may take to be seen before it is left as unfinished.
 const DETACHES_WITHIN: Millis = 180_000;
+
+/// How far apart these reads are at least.
+const SPACED: Millis = 5_000;
 
 /// How many spaced reads must agree that nothing is attached: one may be behind.
 const AGREEING_READS: u32 = 2;
@@ -43,9 +46,13 @@ impl Why<'_> {
 
 /// Gives back what this run holds of a slot. What could not be undone stays in the claim as `unfinished`.
 pub(crate) async fn unwind(run: &Run, why: Why<'_>) -> Result<(), Trouble> {
-    let Some(slot) = run.progress().slot else { return Ok(()) };
+    let slot = match run.progress().slot {
+        Some(slot) => Some(slot),
+        None => by_claim(run).await?,
+    };
+    let Some(slot) = slot else { return Ok(()) };
     run.expects_strays();
-    let left = match host_side(run).await {
+    let left = match host_side(run, &slot).await {
         Ok(()) => detach(run, &slot).await,
         Err(trouble) => vec![trouble.sentence],
     };
@@ -57,15 +64,39 @@ pub(crate) async fn unwind(run: &Run, why: Why<'_>) -> Result<(), Trouble> {
         let sentence = format!("slot {}: still to undo: {}", slot.id, left.join("; "));
         return Err(Trouble::new(STEP, Kind::Host, sentence));
     }
-    run.progressed(|p| *p = Default::default());
+    run.progressed(|p| *p = Progress { troubles: p.troubles, ..Progress::default() });
     Ok(())
 }
 
+/// The slot of a claim that names me, for a run that ended before it came to one: what of it is attached here.
+async fn by_claim(run: &Run) -> Result<Option<Slot>, Trouble> {
+    let me = &run.me.instance;
+    let records = run.ports.claims.records().await.map_err(|e| Trouble::claims(STEP, &e))?;
+    let mine = |r: &SlotRecords| r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me));
+    let Some((id, records)) = records.into_iter().find(|(_, r)| mine(r)) else { return Ok(None) };
+    let holder = records.claim.and_then(|claim| claim.value.holder);
+    let trouble = |error| Trouble::cloud(STEP, &error);
+    let volumes = run.ports.cloud.volumes_of(me).await.map_err(trouble)?;
+    let enis = run.ports.cloud.enis_of(me).await.map_err(trouble)?;
+    let of_slot = |holder: &Holder| {
+        let volume = volumes.iter().find(|v| Some(&v.id) == holder.volume.as_ref()).cloned();
+        let eni = enis.iter().find(|e| Some(&e.id) == holder.eni.as_ref()).cloned();
+        Slot { id, volume, eni, defect: None }
+    };
+    Ok(holder.as_ref().map(of_slot))
+}
+
 /// The kernel's side: the gate, the mount, the routes.
-async fn host_side(run: &Run) -> Result<(), Trouble> {
+async fn host_side(run: &Run, slot: &Slot) -> Result<(), Trouble> {
     run.ports.host.forget(SETTLED).map_err(|e| Trouble::host(STEP, e))?;
-    run.ports.disks.unmount(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))?;
-    let Some(eni) = run.progress().slot.and_then(|slot| slot.eni) else { return Ok(()) };
+    let at = &run.config.mount;
+    let mounted = run.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))?;
+    let serial = slot.volume.as_ref().map(|volume| volume.id.serial());
+    // What else is mounted there is not ours to unmount.
+    if serial.is_some() && mounted.and_then(|mounted| mounted.serial) == serial {
+        run.ports.disks.unmount(at).await.map_err(|e| Trouble::disk(STEP, e))?;
+    }
+    let Some(eni) = &slot.eni else { return Ok(()) };
     let seen = run.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?;
     if let Some(seen) = seen {
         for act in undo(&seen) {
@@ -88,6 +119,11 @@ pub(crate) async fn detach(run: &Run, slot: &Slot) -> Vec<String> {
         {
             left.extend(volume_detached(run, &volume.id).await.err());
         }
+        if looks == 0
+            && let Some(accepted) = run.progress().attachment
+        {
+            left.extend(done(cloud.detach_eni(&accepted).await).err().map(|e| e.to_string()));
+        }
         match &attached {
             Ok((volume, eni)) => {
                 left.extend(volume.as_ref().map(|v| format!("{v} is still attached to {me}")));
@@ -109,7 +145,7 @@ pub(crate) async fn detach(run: &Run, slot: &Slot) -> Vec<String> {
         if let Some(state) = left.first() {
             run.ports.timeline.waiting(STEP, state);
         }
-        run.ports.host.sleep(LOOKS.wait(looks, |bound| run.ports.host.random(bound))).await;
+        run.ports.host.sleep(SPACED.max(LOOKS.wait(looks, |bound| run.ports.host.random(bound)))).await;
         looks += 1;
     }
 }

@@ -67,6 +67,8 @@ pub enum Reason {
     Defective(Defect),
     /// A broker without a known holder is registered under its id.
     Stranger(String),
+    /// One of its records cannot be read.
+    Unreadable(String),
     /// This instance gave it up and has something of it left to undo.
     Unfinished(Vec<String>),
 }
@@ -78,6 +80,7 @@ impl fmt::Display for Reason {
             Self::Unjudged(who) => write!(f, "held by {}, not looked up yet", joined(who)),
             Self::Intended(who) => write!(f, "{who} is about to take it"),
             Self::Faulty(why) => write!(f, "marked faulty: {why}"),
+            Self::Unreadable(why) => why.fmt(f),
             Self::Defective(defect) => defect.fmt(f),
             Self::Stranger(host) => {
                 write!(f, "a broker at {host} is registered under this id, and no holder is known")
@@ -182,7 +185,8 @@ fn adoptable(sight: &Sight<'_>, slot: &Slot) -> bool {
     let claimed = sight.records.get(&slot.id).and_then(|r| r.claim.as_ref()).and_then(|c| c.value.names());
     slot.exclusively_on(sight.me)
         && claimed.is_none()
-        && slot.defect.is_none()
+        && sight.records.get(&slot.id).is_none_or(|r| r.unreadable.is_none())
+        && slot.defect.as_ref().is_none_or(|defect| matches!(defect, Defect::DeletedOnTermination(_)))
         && current_fault(sight, slot.id).is_none()
         && covering_intent(sight, slot.id).is_none()
 }
@@ -192,6 +196,9 @@ fn adoptable(sight: &Sight<'_>, slot: &Slot) -> bool {
 pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
     if let Some(defect) = &slot.defect {
         return Err(Reason::Defective(defect.clone()));
+    }
+    if let Some(why) = sight.records.get(&slot.id).and_then(|r| r.unreadable.clone()) {
+        return Err(Reason::Unreadable(why));
     }
     if let Some(why) = current_fault(sight, slot.id) {
         return Err(Reason::Faulty(why));

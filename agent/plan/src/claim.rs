@@ -298,6 +298,8 @@ pub struct SlotRecords {
     pub intent: Option<Intent>,
     /// Why it is passed over.
     pub fault: Option<FaultRecord>,
+    /// A record of it that this berth cannot read, as a sentence.
+    pub unreadable: Option<String>,
 }
 
 /// A broker's entry in the service's own register.

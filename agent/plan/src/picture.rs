@@ -165,13 +165,8 @@ impl Slot {
     /// What a fault of this slot was seen on. A fault lapses when this changes.
     pub fn fingerprint(&self) -> String {
         let volume = self.volume.as_ref().map(|v| {
-            format!(
-                "{} {}GiB multi-attach={} format={}",
-                v.id,
-                v.size,
-                v.multi_attach,
-                v.format.as_deref().unwrap_or("-")
-            )
+            // That there is a consent counts, not how far it is spent: berth itself writes that.
+            format!("{} {}GiB multi-attach={} consent={}", v.id, v.size, v.multi_attach, v.format.is_some())
         });
         let eni = self.eni.as_ref().map(|e| e.id.to_string());
         format!("{} {}", volume.as_deref().unwrap_or("-"), eni.as_deref().unwrap_or("-"))

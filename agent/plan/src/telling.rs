@@ -42,8 +42,6 @@ pub enum Slot {
     Keep,
     /// Detach and give the claim back.
     Unwind,
-    /// Detach, record the fault, choose again.
-    PassOver,
 }
 
 /// What a boot does when it ends without success.
@@ -80,14 +78,12 @@ const fn ending(slot: Slot, failure: bool, unhealthy: bool, exit: u8) -> Course 
 /// What to do about trouble when it is met.
 pub fn course(kind: Kind, phase: Phase) -> Course {
     match (kind, phase) {
-        (Kind::ControlPlane | Kind::NoSlot, _) | (Kind::Host, Phase::NoSlot | Phase::Attached) => {
-            Course::Retry
-        }
+        (Kind::ControlPlane | Kind::NoSlot | Kind::Host, _) => Course::Retry,
         (Kind::SlotFault, Phase::NoSlot | Phase::Attached) => Course::ChooseAgain,
         (Kind::Configuration, Phase::NoSlot) => ending(Slot::Keep, true, false, EXIT_CONFIGURATION),
         (Kind::Configuration, Phase::Attached) => ending(Slot::Unwind, true, false, EXIT_CONFIGURATION),
         (Kind::Configuration, Phase::Started) => ending(Slot::Keep, false, false, EXIT_CONFIGURATION),
-        (Kind::Host | Kind::SlotFault, Phase::Started) => ending(Slot::Keep, false, false, 1),
+        (Kind::SlotFault, Phase::Started) => ending(Slot::Keep, false, false, 1),
         (Kind::UnitFailed, _) => ending(Slot::Keep, true, false, 1),
     }
 }
@@ -97,7 +93,7 @@ pub fn course(kind: Kind, phase: Phase) -> Course {
 pub fn at_deadline(kind: Kind, phase: Phase) -> Course {
     match (kind, phase) {
         (_, Phase::Started) => course(kind, phase),
-        (Kind::Host, Phase::Attached) => ending(Slot::Unwind, true, true, 1),
+        (Kind::Host | Kind::NoSlot, Phase::Attached) => ending(Slot::Unwind, true, true, 1),
         (Kind::NoSlot | Kind::Host, _) => ending(Slot::Keep, true, true, 1),
         (Kind::ControlPlane, _) => ending(Slot::Keep, true, false, 1),
         _ => course(kind, phase),

@@ -8,7 +8,7 @@ use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
 use berth_plan::BrokerId;
-use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Versioned};
+use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,21 +44,22 @@ pub(crate) fn records(tree: &Tree) -> Outcome<BTreeMap<BrokerId, SlotRecords>> {
     Ok(all)
 }
 
-/// The records of one slot.
+/// The records of one slot; one that cannot be read is told as such.
 pub(crate) fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
-    let read = |kind: &str| (node(kind, id), tree.nodes.get(&node(kind, id)));
-    let unreadable = |place: String| move |source| ClaimsError::Record { place, source };
+    let read = |kind: &str| tree.nodes.get(&node(kind, id));
     let mut records = SlotRecords::default();
-    if let (place, Some(found)) = read("slots") {
-        let value = Claim::read(&found.data).map_err(unreadable(place))?;
-        records.claim = Some(Versioned { value, version: found.version, changed: found.mtime });
-    }
-    if let (place, Some(found)) = read("intents") {
-        records.intent = Some(Intent::read(&found.data).map_err(unreadable(place))?);
-    }
-    if let (place, Some(found)) = read("faults") {
-        records.fault = Some(FaultRecord::read(&found.data).map_err(unreadable(place))?);
-    }
+    let mut unreadable = |kind: &str, error: Unreadable| {
+        records.unreadable = Some(format!("{}: {error}", node(kind, id)));
+    };
+    let claim = read("slots").and_then(|found| {
+        let value = Claim::read(&found.data).map_err(|error| unreadable("slots", error)).ok()?;
+        Some(Versioned { value, version: found.version, changed: found.mtime })
+    });
+    let intent = read("intents")
+        .and_then(|found| Intent::read(&found.data).map_err(|error| unreadable("intents", error)).ok());
+    let fault = read("faults")
+        .and_then(|found| FaultRecord::read(&found.data).map_err(|error| unreadable("faults", error)).ok());
+    (records.claim, records.intent, records.fault) = (claim, intent, fault);
     Ok(records)
 }
 

@@ -71,7 +71,6 @@ fn of_cluster(cluster: &str, zone: &Zone) -> Vec<Filter> {
     vec![filter(&format!("tag:{CLUSTER_TAG}"), cluster), filter("availability-zone", zone.as_str())]
 }
 
-/// `attachment.status` is named so that an old attachment, already detached, is left out.
 fn on_instance(instance: &InstanceId) -> Vec<Filter> {
     vec![filter("attachment.instance-id", instance.as_str())]
 }

@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use berth_lifecycle::ports::{CloudError, Receipt, Refusal, SignalError, Signals};
+use berth_lifecycle::ports::{Cloud, CloudError, Receipt, Refusal, SignalError, Signals};
 use berth_plan::InstanceId;
 use berth_plan::config::{Config, Telling};
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub(crate) struct Listeners {
     resource: Option<String>,
     group: Telling,
     tags: Arc<MyTags>,
+    cloud: Arc<dyn Cloud>,
 }
 
 impl Listeners {
@@ -37,6 +38,7 @@ impl Listeners {
         region: String,
         domain: String,
         tags: Arc<MyTags>,
+        cloud: Arc<dyn Cloud>,
     ) -> Self {
         Self {
             cloudformation: aws_sdk_cloudformation::Client::new(sdk),
@@ -48,15 +50,28 @@ impl Listeners {
             resource: config.resource.clone(),
             group: config.group.clone(),
             tags,
+            cloud,
         }
     }
 
-    fn named(&self, telling: &Telling, tag: &str) -> Option<String> {
+    /// To whom something is told. Tags that nobody has read yet are asked for: silence must not come of that.
+    async fn named(&self, telling: &Telling, tag: &str) -> Result<Option<String>, SignalError> {
         match telling {
-            Telling::Nobody => None,
-            Telling::Named(name) => Some(name.clone()),
-            Telling::Auto => self.tags.get(tag),
+            Telling::Nobody => Ok(None),
+            Telling::Named(name) => Ok(Some(name.clone())),
+            Telling::Auto => self.tag(tag).await,
         }
+    }
+
+    async fn tag(&self, tag: &str) -> Result<Option<String>, SignalError> {
+        if !self.tags.are_known() {
+            let me = [self.me.clone()].into();
+            self.cloud.instances(&me).await.map_err(|error| SignalError::Passing(error.to_string()))?;
+        }
+        if !self.tags.are_known() {
+            return Err(SignalError::Passing(format!("EC2 does not show {} and its tags yet", self.me)));
+        }
+        Ok(self.tags.get(tag))
     }
 
     /// The no-permission way: signed by the instance's own identity document. The document and its signature are a
@@ -137,7 +152,9 @@ fn nobody_listens(message: &str) -> bool {
 
 fn trouble(error: CloudError) -> SignalError {
     match error.refusal {
-        Refusal::Throttled | Refusal::Unknown => SignalError::Passing(error.to_string()),
+        Refusal::Throttled | Refusal::Unknown | Refusal::Credentials => {
+            SignalError::Passing(error.to_string())
+        }
         _ => SignalError::Final(error.to_string()),
     }
 }
@@ -145,10 +162,13 @@ fn trouble(error: CloudError) -> SignalError {
 #[async_trait]
 impl Signals for Listeners {
     async fn outcome(&self, success: bool) -> Result<Receipt, SignalError> {
-        let Some(stack) = self.named(&self.stack, "aws:cloudformation:stack-name") else {
+        let Some(stack) = self.named(&self.stack, "aws:cloudformation:stack-name").await? else {
             return Ok(Receipt::Nobody("this instance belongs to no CloudFormation stack".to_owned()));
         };
-        let resource = self.resource.clone().or_else(|| self.tags.get("aws:cloudformation:logical-id"));
+        let resource = match &self.resource {
+            Some(resource) => Some(resource.clone()),
+            None => self.tag("aws:cloudformation:logical-id").await?,
+        };
         let Some(resource) = resource else {
             return Ok(Receipt::Nobody(format!(
                 "no logical id of the group in stack {stack} is known: set `boot.resource`"
@@ -163,7 +183,9 @@ impl Signals for Listeners {
         if nobody_listens(&error.message) {
             return Ok(Receipt::Nobody(error.message));
         }
-        if error.refusal != Refusal::Unauthorized {
+        let no_role =
+            error.refusal == Refusal::Unknown && error.message.to_lowercase().contains("credentials");
+        if error.refusal != Refusal::Unauthorized && !no_role {
             return Err(trouble(error));
         }
         tracing::info!(%stack, "the role may not signal; the identity document does");
@@ -175,7 +197,7 @@ impl Signals for Listeners {
     }
 
     async fn unhealthy(&self) -> Result<Receipt, SignalError> {
-        let Some(group) = self.named(&self.group, "aws:autoscaling:groupName") else {
+        let Some(group) = self.named(&self.group, "aws:autoscaling:groupName").await? else {
             return Ok(Receipt::Nobody("this instance belongs to no Auto Scaling group".to_owned()));
         };
         let call =

@@ -2,7 +2,7 @@
 
 use super::failed;
 use crate::timeline::Shown;
-use crate::world::world;
+use crate::world::{World, world};
 use crate::{imds, lock_file};
 use berth_lifecycle::boot::Ended;
 use berth_lifecycle::ports::Timeline;
@@ -10,7 +10,7 @@ use berth_lifecycle::{Step, boot as story};
 use berth_plan::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code of a run that SIGTERM ended, as a shell gives it: nothing was told, the next run goes on.
 const TERMINATED: u8 = 143;
@@ -30,10 +30,22 @@ pub(super) async fn boot(config: Config) -> u8 {
             (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
             (Err(error), _) | (_, Err(error)) => return failed(&format!("listen for signals: {error}"), 1),
         };
-    let (code, how) = tokio::select! {
-        ended = ended(config, timeline.clone()) => ended,
-        _ = terminate.recv() => (TERMINATED, "ended by SIGTERM; nothing was told, the next run goes on".to_owned()),
-        _ = interrupt.recv() => (TERMINATED, "ended by SIGINT; nothing was told, the next run goes on".to_owned()),
+    let ended = async {
+        let world = tokio::select! {
+            world = begun(config, &timeline) => world?,
+            how = ended_by(&mut terminate, &mut interrupt) => return Ok((TERMINATED, how)),
+        };
+        let ended = tokio::select! {
+            ended = story(&world.run) => ended_as(&world, ended),
+            how = ended_by(&mut terminate, &mut interrupt) => (TERMINATED, how),
+        };
+        // An exit without this leaves the lock and the intent in the way of every other booting instance.
+        world.zookeeper.close().await;
+        Ok::<_, String>(ended)
+    };
+    let (code, how) = match ended.await {
+        Ok(ended) => ended,
+        Err(sentence) => (1, sentence),
     };
     timeline.end(&how);
     if code == 0 {
@@ -43,25 +55,26 @@ pub(super) async fn boot(config: Config) -> u8 {
     failed(&how, code)
 }
 
-async fn ended(config: Config, timeline: Arc<Shown>) -> (u8, String) {
+/// Identity, and all that hangs on it. Nothing is touched so far.
+async fn begun(config: Config, timeline: &Arc<Shown>) -> Result<World, String> {
     timeline.began(Step::Identify);
     let patience = Duration::from_millis(config.deadline);
-    let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await;
-    let metadata = match metadata {
-        Ok(metadata) => metadata,
-        Err(sentence) => return (1, sentence),
+    let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
+    let me = &metadata.me;
+    timeline.known_as(me.instance.as_str());
+    timeline.ended(Step::Identify, &format!("{} in {}, {}", me.instance, me.zone, me.instance_type));
+    world(config, metadata, timeline.clone()).await
+}
+
+async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> String {
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
     };
-    timeline.known_as(metadata.me.instance.as_str());
-    timeline.ended(
-        Step::Identify,
-        &format!("{} in {}, {}", metadata.me.instance, metadata.me.zone, metadata.me.instance_type),
-    );
-    let world = match world(config, metadata, timeline).await {
-        Ok(world) => world,
-        Err(sentence) => return (1, sentence),
-    };
-    let ended = story(&world.run).await;
-    world.zookeeper.close().await;
+    format!("ended by {name}; nothing was told, the next run goes on")
+}
+
+fn ended_as(world: &World, ended: Ended) -> (u8, String) {
     match ended {
         Ended::Ready(slot) => (0, format!("broker {slot} is ready on {}", world.run.me.instance)),
         Ended::NotNow(why) => (0, why),

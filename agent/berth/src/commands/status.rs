@@ -7,10 +7,12 @@ use crate::host::ThisHost;
 use crate::imds::{self, Metadata};
 use crate::timeline::{FILE, Quiet, Story};
 use crate::world::{World, world};
+use berth_lifecycle::outlook::outlook;
 use berth_lifecycle::ports::{Disks, Host, Network, Service};
 use berth_plan::config::Config;
 use berth_plan::{BrokerId, InstanceId, MacAddress};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -64,6 +66,7 @@ async fn remote(report: &mut Map<String, Value>, config: Config, metadata: Metad
     let slot = claims.0;
     report.insert("slot".into(), json!(slot));
     report.insert("claim".into(), claims.1);
+    report.insert("holders".into(), holders(&world, slot).await);
     report.insert("attached".into(), attached.0);
     report.insert("routes".into(), routes(&world, attached.1).await);
     report.insert("registration".into(), registration(&world, slot).await);
@@ -145,7 +148,7 @@ async fn service(config: &Config) -> Value {
     }
 }
 
-/// The slot whose claim names me, and that claim.
+/// The slot whose claim names me, or that I am about to take, and its claim.
 async fn claims(world: &World, me: &InstanceId) -> (Option<BrokerId>, Value) {
     let asked = async { world.run.ports.claims.records().await.map_err(|e| e.to_string()) };
     let records = match bounded("ZooKeeper", asked).await {
@@ -153,9 +156,37 @@ async fn claims(world: &World, me: &InstanceId) -> (Option<BrokerId>, Value) {
         Err(away) => return (None, away),
     };
     let mine = records.iter().find(|(_, r)| r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me)));
-    match mine {
+    // A boot that waits for a holder has an intent and no claim yet.
+    let intended = || records.iter().find(|(_, r)| r.intent.as_ref().is_some_and(|i| i.instance == *me));
+    match mine.or_else(intended) {
         None => (None, json!({"state": "no claim names this instance"})),
         Some((id, records)) => (Some(*id), json!(records.claim.as_ref().map(|c| &c.value))),
+    }
+}
+
+/// The three witnesses of who holds the slot, side by side: the claim, the volume's attachment and the interface's.
+async fn holders(world: &World, slot: Option<BrokerId>) -> Value {
+    let Some(slot) = slot else { return json!({"state": "no slot"}) };
+    let run = &world.run;
+    let asked = async {
+        let looked = outlook(run, &BTreeSet::new()).await.map_err(|trouble| trouble.to_string())?;
+        let seen = looked.slots.into_iter().find(|seen| seen.id == slot);
+        let claim = looked.records.get(&slot).and_then(|r| r.claim.as_ref()?.value.names().cloned());
+        let intent = looked.records.get(&slot).and_then(|r| Some(r.intent.as_ref()?.instance.clone()));
+        Ok((seen, claim, intent))
+    };
+    match bounded("EC2 or ZooKeeper", asked).await {
+        Ok((seen, claim, intent)) => {
+            let (volume, eni) = seen.map_or((None, None), |slot| (slot.volume, slot.eni));
+            let volume = volume.map(|v| {
+                v.attachments.into_iter().map(|a| format!("{} {}", a.instance, a.state)).collect::<Vec<_>>()
+            });
+            let eni = eni.and_then(|e| e.attachment).map(|a| {
+                json!(format!("{} {}", a.instance.map_or_else(String::new, |i| i.to_string()), a.status))
+            });
+            json!({"claim": claim, "intent": intent, "volume": volume, "eni": eni})
+        }
+        Err(away) => away,
     }
 }
 

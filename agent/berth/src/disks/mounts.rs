@@ -86,7 +86,9 @@ pub(super) fn mount(
     let done = Mount::builder().fstype(fs.name()).flags(flags).data(&data).mount(Path::new(device), at);
     done.map(|_| ()).map_err(|error| match error.raw_os_error() {
         Some(nix::libc::ENODEV) => configuration(format!("mount {device} ({volume}) at {at}: this kernel has no {fs}")),
-        Some(nix::libc::EINVAL) => DiskError::Device(format!("mount {device} ({volume}) as {fs} at {at} with \"{data}\": {error}; dmesg says what it did not like")),
+        Some(nix::libc::EINVAL) if !data.is_empty() => configuration(format!(
+            "mount {device} ({volume}) as {fs} at {at} with \"{data}\": {error}; dmesg says which option of `volume.options` it did not take"
+        )),
         _ => DiskError::Device(format!("mount {device} ({volume}) as {fs} at {at}: {error}")),
     })
 }

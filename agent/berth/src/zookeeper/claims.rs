@@ -3,7 +3,7 @@
 //! An outcome that is not known is read back: by the record's own bytes, which no other writer can have written.
 
 use super::lock::Lock;
-use super::records::{ReadError, data, record_of, records_of};
+use super::records::{data, listed, record_of, records_of};
 use super::{Failure, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
@@ -18,8 +18,7 @@ impl Claims for Zookeeper {
         let client = self.client().await?;
         match records_of(&client, &self.paths).await {
             Ok(records) => Ok(records),
-            Err(ReadError::Failed(failure)) => Err(self.failed(failure).await),
-            Err(ReadError::Record(error)) => Err(error),
+            Err(failure) => Err(self.failed(failure).await),
         }
     }
 
@@ -27,8 +26,7 @@ impl Claims for Zookeeper {
         let client = self.client().await?;
         match record_of(&client, &self.paths, id).await {
             Ok(records) => Ok(records),
-            Err(ReadError::Failed(failure)) => Err(self.failed(failure).await),
-            Err(ReadError::Record(error)) => Err(error),
+            Err(failure) => Err(self.failed(failure).await),
         }
     }
 
@@ -38,6 +36,7 @@ impl Claims for Zookeeper {
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError> {
         let client = self.client().await?;
+        self.prepared(&client).await?;
         self.cleared(&client, intent).await?;
         match Lock::taken(client, self.paths.clone(), intent, waiting).await {
             Ok(lock) => Ok(Box::new(lock)),
@@ -152,7 +151,7 @@ impl Zookeeper {
     /// this run's look and its own intent.
     async fn cleared(&self, client: &Client, intent: &Intent) -> Result<(), ClaimsError> {
         for dir in [self.paths.intents(), self.paths.lock()] {
-            let children = match called(&format!("list {dir}"), client.list_children(&dir)).await {
+            let children = match listed(client, &dir).await {
                 Ok(children) => children,
                 Err(failure) => return Err(self.failed(failure).await),
             };

@@ -1,6 +1,6 @@
 //! The lock: a queue of ephemeral sequential nodes, each watching the one before it (ZooKeeper recipes, "Locks").
 
-use super::records::{ReadError, records_of};
+use super::records::records_of;
 use super::{Failure, Paths, called, is_over};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, Locked};
@@ -83,10 +83,7 @@ impl Lock {
 #[async_trait]
 impl Locked for Lock {
     async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError> {
-        records_of(&self.client, &self.paths).await.map_err(|error| match error {
-            ReadError::Failed(failure) => failure.into(),
-            ReadError::Record(error) => error,
-        })
+        Ok(records_of(&self.client, &self.paths).await?)
     }
 
     fn taken_at(&self) -> Millis {

@@ -1,24 +1,11 @@
 //! Reading the records of slots, side by side.
 
 use super::{Failure, Paths, called};
-use berth_lifecycle::ports::ClaimsError;
 use berth_plan::BrokerId;
 use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
 use futures_util::future::{join3, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use zookeeper_client::{Client, Error, Stat};
-
-/// Why a record could not be read.
-pub(super) enum ReadError {
-    Failed(Failure),
-    Record(ClaimsError),
-}
-
-impl From<Failure> for ReadError {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
-}
 
 /// A node's data; none where it is missing.
 pub(super) async fn data(client: &Client, path: String) -> Result<Option<(Vec<u8>, Stat)>, Failure> {
@@ -30,14 +17,26 @@ pub(super) async fn data(client: &Client, path: String) -> Result<Option<(Vec<u8
 }
 
 fn parsed<T>(
-    path: String,
+    path: &str,
     found: Option<(Vec<u8>, Stat)>,
     read: fn(&[u8]) -> Result<T, Unreadable>,
-) -> Result<Option<(T, Stat)>, ReadError> {
-    let Some((bytes, stat)) = found else { return Ok(None) };
+    unreadable: &mut Option<String>,
+) -> Option<(T, Stat)> {
+    let (bytes, stat) = found?;
     match read(&bytes) {
-        Ok(value) => Ok(Some((value, stat))),
-        Err(source) => Err(ReadError::Record(ClaimsError::Record { place: path, source })),
+        Ok(value) => Some((value, stat)),
+        Err(error) => {
+            *unreadable = Some(format!("{path}: {error}"));
+            None
+        }
+    }
+}
+
+/// A node's children; none where it is missing: nobody has written anything yet.
+pub(super) async fn listed(client: &Client, dir: &str) -> Result<Vec<String>, Failure> {
+    match called(&format!("list {dir}"), client.list_children(dir)).await {
+        Err(Failure::Certain(Error::NoNode, _)) => Ok(Vec::new()),
+        children => children,
     }
 }
 
@@ -45,33 +44,31 @@ fn parsed<T>(
 pub(super) async fn records_of(
     client: &Client,
     paths: &Paths,
-) -> Result<BTreeMap<BrokerId, SlotRecords>, ReadError> {
+) -> Result<BTreeMap<BrokerId, SlotRecords>, Failure> {
     let mut ids = BTreeSet::new();
     for dir in [paths.slots(), paths.intents(), paths.faults()] {
-        let children = called(&format!("list {dir}"), client.list_children(&dir)).await?;
+        let children = listed(client, &dir).await?;
         ids.extend(children.iter().filter_map(|child| child.parse::<BrokerId>().ok()));
     }
     let records = try_join_all(ids.iter().map(|id| record_of(client, paths, *id))).await?;
     Ok(ids.into_iter().zip(records).collect())
 }
 
-/// The records of one slot.
-pub(super) async fn record_of(
-    client: &Client,
-    paths: &Paths,
-    id: BrokerId,
-) -> Result<SlotRecords, ReadError> {
+/// The records of one slot. One that cannot be read is told as such and is nobody else's trouble.
+pub(super) async fn record_of(client: &Client, paths: &Paths, id: BrokerId) -> Result<SlotRecords, Failure> {
     let (slot, intent, fault) = (paths.slot(id), paths.intent(id), paths.fault(id));
     let (claim, intended, faulty) =
         join3(data(client, slot.clone()), data(client, intent.clone()), data(client, fault.clone())).await;
-    let claim = parsed(slot, claim?, Claim::read)?.map(|(value, stat)| Versioned {
+    let mut records = SlotRecords::default();
+    let claim = parsed(&slot, claim?, Claim::read, &mut records.unreadable);
+    records.claim = claim.map(|(value, stat)| Versioned {
         value,
         version: stat.version,
         changed: u64::try_from(stat.mtime).unwrap_or(0),
     });
-    Ok(SlotRecords {
-        claim,
-        intent: parsed(intent, intended?, Intent::read)?.map(|(intent, _)| intent),
-        fault: parsed(fault, faulty?, FaultRecord::read)?.map(|(fault, _)| fault),
-    })
+    records.intent =
+        parsed(&intent, intended?, Intent::read, &mut records.unreadable).map(|(intent, _)| intent);
+    records.fault =
+        parsed(&fault, faulty?, FaultRecord::read, &mut records.unreadable).map(|(fault, _)| fault);
+    Ok(records)
 }

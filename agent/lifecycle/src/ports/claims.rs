@@ -3,7 +3,7 @@
 //! An adapter resolves unknown outcomes itself, by reading back: what it returns is certain, or says that it is not.
 
 use async_trait::async_trait;
-use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable};
+use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 
@@ -19,15 +19,6 @@ pub enum ClaimsError {
     /// ZooKeeper refuses: the operator must mend it.
     #[error("{0}")]
     Refused(String),
-    /// A record that this berth cannot read.
-    #[error("{place}")]
-    Record {
-        /// Its path.
-        place: String,
-        /// Why.
-        #[source]
-        source: Unreadable,
-    },
 }
 
 /// A write that was made.

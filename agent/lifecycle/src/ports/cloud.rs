@@ -27,6 +27,8 @@ pub enum Refusal {
     Unauthorized,
     /// The volume's key cannot be used.
     Key,
+    /// Credentials expired, or this host's clock is off.
+    Credentials,
     /// Too many calls.
     Throttled,
     /// No answer, or a server error: a change may or may not have been made.

@@ -3,13 +3,14 @@
 //! Only one instance's AttachVolume is accepted; that decides. The claim is written in one transaction that checks
 //! the intent, so a run that lost its session cannot write it.
 
-use super::intend::{Aim, judge, sight, to_look_up};
+use super::absences::Absences;
+use super::intend::{Aim, Aimed, judge, sight};
 use super::observe::{SlotsSeen, observe};
 use crate::notes;
 use crate::patience::{LOOKS, Next, retry};
 use crate::ports::{ClaimsError, CloudError, Refusal};
 use crate::{Run, Step, Trouble};
-use berth_plan::choose::{Choice, vacancy};
+use berth_plan::choose::{Choice, holders, vacancy};
 use berth_plan::claim::{Claim, SlotRecords};
 use berth_plan::picture::{Picture, Slot, free_device_index, free_device_name};
 use berth_plan::telling::Kind;
@@ -27,21 +28,39 @@ pub(crate) struct Held {
 const STEP: Step = Step::AttachVolume;
 
 /// Attaches what makes the holder the only one, and writes the claim.
-pub(crate) async fn hold(run: &Run, aim: Aim, picture: &Picture) -> Result<Held, Trouble> {
-    match aim {
+pub(crate) async fn hold(run: &Run, aimed: Aimed) -> Result<Held, Trouble> {
+    let Aimed { aim, picture, absences } = aimed;
+    let held = match aim {
         Aim::Resume(slot, claim) => {
             let started = claim.value.started_by(&run.me.instance);
             run.progressed(|p| (p.slot, p.attached, p.started) = (Some(slot.clone()), true, started));
             let held = resumed(run, slot, claim.value, claim.version).await?;
-            let slot = attach_exclusively(run, held.slot.clone(), picture, false).await?;
-            Ok(Held { slot, ..held })
+            let look = LookAgain::new(run, absences);
+            let slot = attach_exclusively(run, held.slot.clone(), &picture, look, false).await?;
+            Held { slot, ..held }
         }
         Aim::Take(slot) => {
             run.progressed(|p| p.slot = Some(slot.clone()));
-            let slot = attach_exclusively(run, slot, picture, true).await?;
-            claim(run, slot).await
+            let slot = attach_exclusively(run, slot, &picture, LookAgain::new(run, absences), true).await?;
+            claim(run, slot).await?
         }
-    }
+    };
+    outlives_the_instance(run, &held.slot)?;
+    Ok(held)
+}
+
+/// A volume that would be deleted with the instance is nobody's to keep data on.
+fn outlives_the_instance(run: &Run, slot: &Slot) -> Result<(), Trouble> {
+    let Some(volume) = &slot.volume else { return Ok(()) };
+    let me = &run.me.instance;
+    let Some(mine) = volume.attachments.iter().find(|a| a.instance == *me && a.delete_on_termination) else {
+        return Ok(());
+    };
+    let sentence = format!(
+        "the attachment of {} to {me} says DeleteOnTermination=true: its data would go with the instance; aws ec2 modify-instance-attribute --instance-id {me} --block-device-mappings DeviceName={},Ebs={{DeleteOnTermination=false}}",
+        volume.id, mine.device
+    );
+    Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
 
 /// A new boot id of the same instance costs one write; a second run in the same boot none.
@@ -71,10 +90,10 @@ async fn attach_exclusively(
     run: &Run,
     mut slot: Slot,
     picture: &Picture,
+    mut look: LookAgain<'_>,
     vacate: bool,
 ) -> Result<Slot, Trouble> {
     let mut taken = Places::of(run, picture);
-    let mut look = LookAgain::new(run);
     let mut seen = SlotsSeen { picture: picture.clone(), slots: vec![slot.clone()] };
     loop {
         // Asked for on every look: a late detach must neither meet a new attachment nor a service on an old one.
@@ -132,27 +151,21 @@ impl Places {
 struct LookAgain<'a> {
     run: &'a Run,
     looks: u32,
-    absences: BTreeMap<InstanceId, u32>,
+    absences: Absences,
 }
 
 impl<'a> LookAgain<'a> {
-    fn new(run: &'a Run) -> Self {
-        Self { run, looks: 0, absences: BTreeMap::new() }
+    fn new(run: &'a Run, absences: Absences) -> Self {
+        Self { run, looks: 0, absences }
     }
 
     async fn again(&mut self, slot: &Slot) -> Result<SlotsSeen, Trouble> {
         let run = self.run;
         run.pause(LOOKS.wait(self.looks, |bound| run.ports.host.random(bound))).await;
         self.looks += 1;
-        let only = SlotsSeen { picture: Picture::default(), slots: vec![slot.clone()] };
         let records = record(run, slot.id).await?;
-        let seen = observe(run, &to_look_up(&only, &records)).await?;
-        for id in &seen.picture.asked {
-            match seen.picture.instances.contains_key(id) {
-                true => self.absences.remove(id),
-                false => self.absences.insert(id.clone(), self.absences.get(id).copied().unwrap_or(0) + 1),
-            };
-        }
+        let seen = observe(run, &holders(std::slice::from_ref(slot), &records)).await?;
+        self.absences.count(&seen.picture);
         Ok(seen)
     }
 }
@@ -174,7 +187,7 @@ async fn wait_for_holders(
 ) -> Result<Option<String>, Trouble> {
     let records = record(run, slot.id).await?;
     let registrations = BTreeMap::new();
-    let judge = judge(run, &seen.picture, &records, &look.absences, run.ports.host.unix_time());
+    let judge = judge(run, &seen.picture, &records, &look.absences);
     match vacancy(&sight(run, seen, &records, &registrations, &judge), slot) {
         Ok(Choice::Succeed(_, going)) => {
             let who: Vec<&str> = going.iter().map(InstanceId::as_str).collect();
@@ -217,6 +230,9 @@ async fn try_attach(run: &Run, slot: &Slot, taken: &mut Places) -> Result<Option
             let attempt = run.ports.cloud.attach_eni(&eni.id, me, index).await;
             if matches!(&attempt, Err(error) if error.refusal == Refusal::PlaceTaken) {
                 taken.indexes.insert(index);
+            }
+            if let Ok(attachment) = &attempt {
+                run.progressed(|p| p.attachment = Some(attachment.clone()));
             }
             attempt.map(|_| ())
         }

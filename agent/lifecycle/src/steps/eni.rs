@@ -20,12 +20,19 @@ pub(crate) async fn attach_eni(run: &Run, held: &Held, picture: &Picture) -> Res
             return Ok(());
         }
         let index = free_device_index(&indexes);
+        // Whoever cancels this call does not know what became of it.
+        let expected = run.expects_strays();
         let refused = match run.ports.cloud.attach_eni(&eni.id, me, index).await {
             Ok(attachment) => {
+                run.answered(expected);
+                run.progressed(|p| p.attachment = Some(attachment.clone()));
                 run.ports.timeline.fact(STEP, &format!("{} accepted as {attachment} of {me}", eni.id));
                 return Ok(());
             }
-            Err(refused) => refused,
+            Err(refused) => {
+                run.answered(expected);
+                refused
+            }
         };
         if refused.refusal == Refusal::PlaceTaken {
             indexes.insert(index);

@@ -2,13 +2,14 @@
 //!
 //! The lock is held to decide, not to wait: what must be waited for is waited for as an intent's owner.
 
+use super::absences::Absences;
 use super::observe::{SlotsSeen, observe};
 use crate::patience::{LOOKS, Next, retry};
 use crate::strays;
 use crate::{Run, Step, Trouble};
-use berth_plan::choose::{Choice, Decision, Sight, choose, holders};
+use berth_plan::choose::{Choice, Decision, Sight, choose};
 use berth_plan::claim::{Claim, SlotRecords, Versioned};
-use berth_plan::holder::{Absence, Standing, standing};
+use berth_plan::holder::{Standing, standing};
 use berth_plan::picture::{Picture, Slot};
 use berth_plan::telling::Kind;
 use berth_plan::{BrokerId, InstanceId, Millis};
@@ -22,44 +23,59 @@ pub(crate) enum Aim {
     Take(Slot),
 }
 
-/// How often in a row EC2 did not know an instance.
-type Absences = BTreeMap<InstanceId, u32>;
+/// What this run goes for, and what it saw on the way.
+pub(crate) struct Aimed {
+    pub(crate) aim: Aim,
+    pub(crate) picture: Picture,
+    pub(crate) absences: Absences,
+}
+
+/// How many spaced looks must agree that the resources of my own slot are gone.
+const MISSING_LOOKS: u32 = 3;
+
+/// How far apart they are.
+const SPACED: Millis = 5_000;
 
 /// Goes for a slot: waits until there is one, or the deadline.
-pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
-    let (mut named, mut absences, mut tries) = (BTreeSet::new(), Absences::new(), 0);
+pub(crate) async fn intend(run: &Run) -> Result<Aimed, Trouble> {
+    let (mut named, mut absences, mut tries, mut missing) = (BTreeSet::new(), Absences::default(), 0, 0);
     loop {
         let before = records(run).await?;
+        run.started_by_claims(&before);
         named.extend(holders_in_zone(run, &before));
         let seen = observe(run, &named).await?;
-        count_absences(&mut absences, &seen.picture);
-        if let Some(aim) = resume(run, &seen, &before)? {
-            let (Aim::Resume(slot, _) | Aim::Take(slot)) = &aim;
-            strays::clear(run, &seen, &before, Some(slot.id)).await?;
-            return Ok((aim, seen.picture));
+        refuse_unreadable(run, &seen, &before)?;
+        absences.count(&seen.picture);
+        match resumed(run, &seen, &before) {
+            Resumed::Mine(slot, claim) => {
+                strays::clear(run, &seen, &before, Some(slot.id)).await?;
+                return Ok(Aimed { aim: Aim::Resume(slot, claim), picture: seen.picture, absences });
+            }
+            Resumed::Missing(sentence) => {
+                missing += 1;
+                if missing >= MISSING_LOOKS {
+                    return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
+                }
+                run.ports.timeline.waiting(Step::Intend, &format!("another look: {sentence}"));
+                run.ports.host.sleep(SPACED).await;
+                continue;
+            }
+            Resumed::Not => {}
         }
-        let (decision, records) = decide(run, &seen, &absences).await?;
-        let kept = match &decision.choice {
-            Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) | Choice::Resume(id) => Some(*id),
-            Choice::LookAgain(_) | Choice::Nothing => None,
-        };
+        let (decision, records) = decide(run, &seen, &mut absences).await?;
+        if let Some(slot) = chosen_slot(&decision.choice, &seen) {
+            run.ports.timeline.fact(Step::Intend, &chosen(&decision, slot.id));
+            strays::clear(run, &seen, &records, Some(slot.id)).await?;
+            return Ok(Aimed { aim: Aim::Take(slot), picture: seen.picture, absences });
+        }
         match decision.choice {
             Choice::LookAgain(who) => {
                 named.extend(who);
                 continue;
             }
             Choice::Resume(_) => continue,
-            Choice::Nothing => {}
-            _ => {
-                let id = kept.expect("every other choice names a slot");
-                let slot =
-                    seen.slots.iter().find(|s| s.id == id).expect("the choice is one of the slots").clone();
-                run.ports.timeline.fact(Step::Intend, &chosen(&decision, id));
-                strays::clear(run, &seen, &records, Some(id)).await?;
-                return Ok((Aim::Take(slot), seen.picture));
-            }
+            _ => strays::clear(run, &seen, &records, None).await?,
         }
-        strays::clear(run, &seen, &records, None).await?;
         let reasons = reasons(&decision);
         run.ports.timeline.waiting(Step::Intend, &format!("a vacant slot in {}: {reasons}", run.me.zone));
         if run.is_overdue() {
@@ -70,6 +86,23 @@ pub(crate) async fn intend(run: &Run) -> Result<(Aim, Picture), Trouble> {
         run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
         tries += 1;
     }
+}
+
+/// The slot that an intent was written for.
+fn chosen_slot(choice: &Choice, seen: &SlotsSeen) -> Option<Slot> {
+    let (Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id)) = choice else { return None };
+    seen.slots.iter().find(|slot| slot.id == *id).cloned()
+}
+
+/// A record that this berth cannot read is a reason to pass its slot over, but not where the slot may be mine.
+fn refuse_unreadable(
+    run: &Run,
+    seen: &SlotsSeen,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+) -> Result<(), Trouble> {
+    let mine = seen.slots.iter().filter(|slot| slot.exclusively_on(&run.me.instance));
+    let unreadable = mine.filter_map(|slot| records.get(&slot.id)?.unreadable.clone()).next();
+    unreadable.map_or(Ok(()), |sentence| Err(Trouble::new(Step::Intend, Kind::Configuration, sentence)))
 }
 
 /// The holders that the claims of my zone's slots name. Those of other zones are not this instance's to judge.
@@ -101,15 +134,6 @@ fn reasons(decision: &Decision) -> String {
     }
 }
 
-fn count_absences(absences: &mut Absences, picture: &Picture) {
-    for id in &picture.asked {
-        match picture.instances.contains_key(id) {
-            true => absences.remove(id),
-            false => absences.insert(id.clone(), absences.get(id).copied().unwrap_or(0) + 1),
-        };
-    }
-}
-
 async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> {
     retry(run, Step::Intend, async || {
         run.ports.claims.records().await.map_err(|error| Trouble::claims(Step::Intend, &error).into())
@@ -117,27 +141,30 @@ async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> 
     .await
 }
 
+/// Whether a claim names me.
+enum Resumed {
+    Mine(Slot, Box<Versioned<Claim>>),
+    /// It does, but nothing of its slot was seen.
+    Missing(String),
+    Not,
+}
+
 /// My own slot needs no lock: nobody else may change a claim that names a living instance.
-fn resume(
-    run: &Run,
-    seen: &SlotsSeen,
-    records: &BTreeMap<BrokerId, SlotRecords>,
-) -> Result<Option<Aim>, Trouble> {
+fn resumed(run: &Run, seen: &SlotsSeen, records: &BTreeMap<BrokerId, SlotRecords>) -> Resumed {
     let nobody = BTreeMap::new();
     let decision = choose(&sight(run, seen, records, &nobody, &|_, _| Standing::NotLookedUp));
-    let Choice::Resume(id) = decision.choice else { return Ok(None) };
+    let Choice::Resume(id) = decision.choice else { return Resumed::Not };
     let Some(slot) = seen.slots.iter().find(|slot| slot.id == id) else {
-        let sentence = format!(
+        return Resumed::Missing(format!(
             "slot {id} is this instance's by its claim, but nothing in {} bears the tags berth:cluster={} and Name={}",
             run.me.zone,
             run.config.cluster,
             run.name(id)
-        );
-        return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
+        ));
     };
     let claim = records.get(&id).and_then(|r| r.claim.clone()).expect("only a slot with a claim is resumed");
     run.ports.timeline.fact(Step::Intend, &format!("slot {id} is this instance's already"));
-    Ok(Some(Aim::Resume(slot.clone(), Box::new(claim))))
+    Resumed::Mine(slot.clone(), Box::new(claim))
 }
 
 /// What the choice looks at.
@@ -156,16 +183,12 @@ pub(crate) fn judge<'a>(
     run: &'a Run,
     picture: &'a Picture,
     records: &'a BTreeMap<BrokerId, SlotRecords>,
-    absences: &'a BTreeMap<InstanceId, u32>,
-    zookeeper_now: Millis,
+    absences: &'a Absences,
 ) -> impl Fn(BrokerId, &InstanceId) -> Standing + 'a {
     move |id, holder| {
         let claim =
             records.get(&id).and_then(|r| r.claim.as_ref()).filter(|c| c.value.names() == Some(holder));
-        let absence = Absence {
-            claim_age: claim.map(|claim| zookeeper_now.saturating_sub(claim.changed)),
-            reads: absences.get(holder).copied().unwrap_or(0),
-        };
+        let absence = absences.of(holder, claim.map(|claim| claim.changed), run.ports.host.since_boot());
         standing(&run.me.instance, holder, picture, absence)
     }
 }
@@ -175,7 +198,7 @@ pub(crate) fn judge<'a>(
 async fn decide(
     run: &Run,
     seen: &SlotsSeen,
-    absences: &Absences,
+    absences: &mut Absences,
 ) -> Result<(Decision, BTreeMap<BrokerId, SlotRecords>), Trouble> {
     retry(run, Step::Intend, async || {
         let trouble = |error| Next::from(Trouble::claims(Step::Intend, &error));
@@ -194,7 +217,8 @@ async fn decide(
                 return Err(trouble(error));
             }
         };
-        let judge = judge(run, &seen.picture, &records, absences, lock.taken_at());
+        absences.clock(lock.taken_at(), run.ports.host.since_boot());
+        let judge = judge(run, &seen.picture, &records, absences);
         let decision = choose(&sight(run, seen, &records, &registrations, &judge));
         let intended = match &decision.choice {
             Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) => {
@@ -210,12 +234,4 @@ async fn decide(
         Ok((decision, records))
     })
     .await
-}
-
-/// The instances that must be looked up for these slots and records.
-pub(crate) fn to_look_up(
-    seen: &SlotsSeen,
-    records: &BTreeMap<BrokerId, SlotRecords>,
-) -> BTreeSet<InstanceId> {
-    holders(&seen.slots, records)
 }

@@ -1,7 +1,7 @@
 //! Step 6: the kernel's side of the slot's interface.
 
 use super::attach::Held;
-use crate::patience::{Next, retry};
+use crate::patience::{CALLS, Next, retry};
 use crate::ports::Reached;
 use crate::{Run, Step, Trouble};
 use berth_plan::network::{Seen, Wanted, plan};
@@ -43,7 +43,7 @@ async fn subnet(run: &Run, eni: &EniSeen) -> Result<Subnet, Trouble> {
 async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
     let began = run.ports.host.since_boot();
     loop {
-        let within = APPEARS_WITHIN.min(run.deadline.saturating_sub(run.ports.host.since_boot()).max(1));
+        let within = run.within(APPEARS_WITHIN);
         if run.ports.network.appeared(eni.mac, within).await.map_err(|e| Trouble::network(STEP, e))? {
             return Ok(());
         }
@@ -71,8 +71,11 @@ async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
 async fn configured(run: &Run, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, Trouble> {
     let network = &run.ports.network;
     let mut left = Vec::new();
-    // Udev may rename the link between a look and an act; a second pass sees the new name.
-    for _ in 0..3 {
+    // Udev may rename the link between a look and an act; a later pass sees the new name.
+    for tries in 0..5 {
+        if tries > 1 {
+            run.pause(CALLS.wait(tries, |bound| run.ports.host.random(bound))).await;
+        }
         let Some(seen) = network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))? else {
             continue;
         };

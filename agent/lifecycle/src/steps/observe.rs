@@ -2,9 +2,9 @@
 
 use crate::patience::{Next, retry};
 use crate::{Run, Step, Trouble};
-use berth_plan::InstanceId;
 use berth_plan::picture::{Picture, Slot, slots};
 use berth_plan::telling::Kind;
+use berth_plan::{InstanceId, Millis};
 use futures_util::future::try_join;
 use std::collections::BTreeSet;
 
@@ -17,27 +17,27 @@ pub(crate) struct SlotsSeen {
 /// How many spaced looks must agree that there is no slot: one empty answer may be an old one.
 const EMPTY_LOOKS: u32 = 3;
 
+/// How far apart they are.
+const SPACED: Millis = 5_000;
+
 /// Looks at EC2: interfaces and volumes of the cluster in my zone, me, and every instance that they or `named` name.
 pub(crate) async fn observe(run: &Run, named: &BTreeSet<InstanceId>) -> Result<SlotsSeen, Trouble> {
-    let mut empty = 0;
-    retry(run, Step::Observe, async || {
-        let picture = look(run, named).await?;
-        let config = &run.config;
+    let config = &run.config;
+    for looks in 1.. {
+        let picture = retry(run, Step::Observe, async || look(run, named).await.map_err(Next::from)).await?;
         let slots = slots(&picture, &config.cluster, &run.me.zone, &config.name, config.parts);
         if !slots.is_empty() {
             return Ok(SlotsSeen { picture, slots });
         }
-        empty += 1;
-        if empty < EMPTY_LOOKS {
-            let sentence = format!(
-                "no slot of cluster {} in {} yet, look {empty} of {EMPTY_LOOKS}",
-                config.cluster, run.me.zone
-            );
-            return Err(Next::Again(Trouble::new(Step::Observe, Kind::Configuration, sentence)));
+        if looks >= EMPTY_LOOKS {
+            break;
         }
-        Err(Next::Stop(no_slots(run).await))
-    })
-    .await
+        let state =
+            format!("a slot of cluster {} in {}, look {looks} of {EMPTY_LOOKS}", config.cluster, run.me.zone);
+        run.ports.timeline.waiting(Step::Observe, &state);
+        run.ports.host.sleep(SPACED).await;
+    }
+    Err(no_slots(run).await)
 }
 
 async fn look(run: &Run, named: &BTreeSet<InstanceId>) -> Result<Picture, Trouble> {

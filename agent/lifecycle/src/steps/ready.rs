@@ -77,9 +77,8 @@ async fn still_up(run: &Run, held: &Held, registration: &Registration) -> Result
         );
         return Err(Trouble::new(STEP, Kind::UnitFailed, sentence));
     }
-    if let Ok(Some(now)) = run.ports.registrations.of(registration.id).await
-        && now.czxid == registration.czxid
-    {
+    let now = run.ports.registrations.of(registration.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
+    if now.is_some_and(|now| now.czxid == registration.czxid) {
         return Ok(());
     }
     let sentence = format!("broker {} lost its registration before it was in sync", registration.id);

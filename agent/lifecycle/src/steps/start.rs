@@ -4,7 +4,7 @@ use super::attach::Held;
 use super::storage::updated;
 use crate::patience::{LOOKS, Next, retry};
 use crate::ports::{ClaimsError, Unit, UnitState};
-use crate::{Run, Step, Trouble};
+use crate::{Run, Step, Trouble, notes};
 use berth_plan::claim::{Claim, Registration};
 use berth_plan::telling::Kind;
 use berth_plan::{BootId, BrokerId, Millis};
@@ -14,6 +14,9 @@ const STEP: Step = Step::Start;
 
 /// For how long a change of the registration is waited for before the unit is looked at again.
 const LOOK_EVERY: Millis = 1_000;
+
+/// How many looks in a row may find the unit inactive after its start was asked for.
+const INACTIVE_LOOKS: u32 = 10;
 
 /// State file: the slot that this boot settled, which lets the unit start.
 pub(crate) const SETTLED: &str = "settled.json";
@@ -169,6 +172,7 @@ fn not_attached(id: &str, run: &Run, looks: u32) -> Next {
 
 /// `started` goes into the claim before the unit is started; refused, nothing is started.
 async fn marked(run: &Run, held: Held) -> Result<(Held, i64), Trouble> {
+    notes::about_to_start(run).map_err(|e| Trouble::host(STEP, e))?;
     let claim = held.claim.started(&run.me.boot, run.ports.host.unix_time());
     let written = retry(run, STEP, async || {
         match run.ports.claims.write(held.slot.id, &claim, Some(held.version)).await {
@@ -189,7 +193,7 @@ async fn registered(run: &Run, held: &Held, floor: i64) -> Result<Registration, 
     let id = held.slot.id;
     let name = &run.config.unit;
     let began = run.ports.host.since_boot();
-    let mut looks = 0;
+    let (mut looks, mut down) = (0, 0);
     loop {
         let before = unit(run).await?;
         let found = retry(run, STEP, async || {
@@ -204,7 +208,9 @@ async fn registered(run: &Run, held: &Held, floor: i64) -> Result<Registration, 
         {
             return Ok(registration);
         }
-        if matches!(after.state, UnitState::Failed | UnitState::Inactive) {
+        // Between the request and the start, and in a restart by hand, a unit is inactive for a moment.
+        down = if after.state == UnitState::Inactive { down + 1 } else { 0 };
+        if after.state == UnitState::Failed || down > INACTIVE_LOOKS {
             let waited = (run.ports.host.since_boot() - began) / 1000;
             let sentence = format!(
                 "{name} is {} ({}) after {waited} s and broker {id} is not registered; its own log says why: journalctl -u {name}",
@@ -228,12 +234,16 @@ async fn registered(run: &Run, held: &Held, floor: i64) -> Result<Registration, 
 /// once.
 pub(super) async fn still_mine(run: &Run, held: &Held) -> Result<(), Trouble> {
     let Some(sentence) = lost(run, held).await? else { return Ok(()) };
-    run.ports.timeline.fact(STEP, &format!("{sentence}: {} is stopped", run.config.unit));
+    stopped(run, &sentence).await?;
+    Err(Trouble::elsewhere(STEP, sentence))
+}
+
+/// Stops the service that has lost its slot, and takes the mount of a device that is gone out of the way.
+pub(super) async fn stopped(run: &Run, why: &str) -> Result<(), Trouble> {
+    run.ports.timeline.fact(STEP, &format!("{why}: {} is stopped", run.config.unit));
     run.ports.host.forget(SETTLED).map_err(|e| Trouble::host(STEP, e))?;
     run.ports.service.stop(&run.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;
-    // The mount of a device that is gone would be in the way of the next one.
-    run.ports.disks.unmount(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))?;
-    Err(Trouble::elsewhere(STEP, sentence))
+    run.ports.disks.unmount(&run.config.mount).await.map_err(|e| Trouble::disk(STEP, e))
 }
 
 /// How the slot was lost; none where it is held, and where ZooKeeper is away and nothing can be known of the claim.

@@ -1,6 +1,7 @@
 //! Step 7: the slot's volume, from the device to a log dir that belongs to this slot.
 
 use super::attach::Held;
+use super::start::stopped;
 use crate::patience::{Next, retry};
 use crate::ports::{ClaimsError, Device};
 use crate::{Run, Step, Trouble};
@@ -23,7 +24,7 @@ const AGREEING_READS: u32 = 3;
 /// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
 pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
-    let is_mounted = is_mounted(run, &volume).await?;
+    let is_mounted = is_mounted(run, &held, &volume).await?;
     // A run that was killed after the mount may not have confirmed the file system: the claim remembers it last of all.
     let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
     let held =
@@ -33,13 +34,18 @@ pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
 }
 
 /// Whether the slot's volume is mounted at its place. Something else there is the operator's to move.
-async fn is_mounted(run: &Run, volume: &VolumeSeen) -> Result<bool, Trouble> {
+async fn is_mounted(run: &Run, held: &Held, volume: &VolumeSeen) -> Result<bool, Trouble> {
     let at = &run.config.mount;
     let Some(mounted) = run.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))? else {
         return Ok(false);
     };
     if mounted.serial.as_deref() == Some(volume.id.serial().as_str()) {
         return Ok(true);
+    }
+    if mounted.serial.is_none() && held.claim.started_by(&run.me.instance) {
+        // The volume went from under a mount of an earlier run: the service on it is a zombie.
+        stopped(run, &format!("the device under {at} ({}) is gone", mounted.device)).await?;
+        return Ok(false);
     }
     let sentence = format!(
         "{at} is a mount of {} ({}), which is not {}; unmount it",
@@ -78,7 +84,7 @@ async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Troub
     let began = run.ports.host.since_boot();
     let mut absent = 0;
     loop {
-        let within = APPEARS_WITHIN.min(run.deadline.saturating_sub(run.ports.host.since_boot()).max(1));
+        let within = run.within(APPEARS_WITHIN);
         if let Some(device) =
             run.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))?
         {

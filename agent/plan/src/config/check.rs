@@ -90,9 +90,7 @@ impl Config {
             parts: from.listed("slots", "attach", parts)?,
             mount,
             log_dir,
-            mount_options: from.parsed("volume", "options", |text| {
-                Ok(text.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect())
-            })?,
+            mount_options: from.parsed("volume", "options", mount_options)?,
             unit: from.parsed("kafka", "unit", unit)?,
             user: from.parsed("kafka", "user", not_empty)?,
             base: from.parsed("kafka", "base", absolute)?,
@@ -226,6 +224,17 @@ fn filled_in(text: &str, known: &[&str]) -> Result<String, String> {
         return Err(format!("\"{text}\": only {} is filled in here", known.join(" and ")));
     }
     not_empty(text)
+}
+
+/// Options for the kernel; words that only fstab(5) knows would reach the file system, which refuses them.
+fn mount_options(text: &str) -> Result<Vec<String>, String> {
+    const FSTAB: [&str; 8] = ["auto", "noauto", "nofail", "_netdev", "user", "users", "owner", "group"];
+    let options: Vec<String> =
+        text.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
+    match options.iter().find(|option| FSTAB.contains(&option.as_str()) || option.starts_with("x-")) {
+        Some(option) => Err(format!("\"{option}\" is an option of fstab, not of a mount; leave it out")),
+        None => Ok(options),
+    }
 }
 
 fn listeners(texts: &[String]) -> Result<Vec<String>, String> {

@@ -67,6 +67,7 @@ fn a_missing_key_and_a_bad_value_are_sentences() {
         ("[volume]\nlog_dir = \"/data\"", "one directory below the mount"),
         ("[volume]\nlog_dir = \"../x\"", "must not hold . or .."),
         ("zookeeper = \"a:b\"", "is no host:port"),
+        ("[volume]\noptions = \"noatime,nofail\"", "\"nofail\" is an option of fstab"),
     ] {
         let sentence = config(&[WHOLE, text]).unwrap_err();
         assert!(sentence.contains(part), "{sentence}");
