@@ -1,20 +1,49 @@
 //! A scenario from its file to its end, by the command that a person types.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-fn play(scenario: &str) -> std::process::Output {
-    let path = lab::image::repository().join("tests/scenarios").join(scenario);
-    Command::new(env!("CARGO_BIN_EXE_lab")).arg("run").arg(path).output().unwrap()
+/// Plays a file; what is wrong with how it went.
+fn play(path: &Path) -> Option<String> {
+    let began = Instant::now();
+    let played = Command::new(env!("CARGO_BIN_EXE_lab")).arg("run").arg(path).output().unwrap();
+    let said = String::from_utf8_lossy(&played.stdout);
+    println!("{}: {} after {:?}", path.display(), played.status, began.elapsed());
+    let holds = played.status.success() && said.contains("lab: it holds");
+    (!holds).then(|| format!("{}:\n{said}{}", path.display(), String::from_utf8_lossy(&played.stderr)))
 }
 
 #[test]
-fn devices_follow_the_region_over_attach_reboot_and_detach() {
-    lab::commands::require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "curl"]).unwrap();
-    let played = play("devices.toml");
-    let said = String::from_utf8_lossy(&played.stdout);
-    assert!(played.status.success(), "{said}{}", String::from_utf8_lossy(&played.stderr));
-    assert!(said.contains("lab: it holds"), "{said}");
+fn every_scenario_of_the_repository_holds() {
+    lab::commands::require(&[
+        "ip",
+        "losetup",
+        "nsenter",
+        "mkfs.xfs",
+        "mkfs.ext4",
+        "xfs_io",
+        "curl",
+        "kcat",
+        "java",
+    ])
+    .unwrap();
+    let entries = std::fs::read_dir(lab::image::repository().join("tests/scenarios")).unwrap();
+    let files = entries.map(|entry| entry.unwrap().path());
+    let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    assert!(files.len() >= 8, "{files:?}");
+    let next = AtomicUsize::new(0);
+    let player = || {
+        let turn = || files.get(next.fetch_add(1, Ordering::Relaxed));
+        std::iter::from_fn(turn).filter_map(|path| play(path)).collect::<Vec<String>>()
+    };
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let players = [scope.spawn(player), scope.spawn(player)];
+        players.into_iter().flat_map(|player| player.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
