@@ -186,3 +186,27 @@ fn a_slot_whose_volume_is_on_a_live_instance_is_taken_though_no_claim_says_so() 
         world.assert_lawful();
     });
 }
+
+/// The second instance of a group, once it is up.
+async fn second(world: &Arc<World>, first: &str) -> String {
+    let up = world.until(600_000, |s| {
+        let mut up = s.hosts.iter().filter(|(id, host)| host.up && *id != first);
+        up.next().map(|(id, _)| id.clone())
+    });
+    up.await.expect("the group launches a replacement")
+}
+
+#[test]
+fn a_slot_whose_holder_ec2_has_forgotten_is_taken() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![4])], desired: 1, ..Scene::default() }.open();
+        let first = the_instance(&world).await;
+        assert_eq!(world.boot(&first).exit().await, ready(4));
+        world.with(|s| s.region.terminate_instance(&first));
+        let second = second(&world, &first).await;
+        // Two hours later EC2 shows nothing of the first: its claim alone names it.
+        world.pass(2 * 3_600_000).await;
+        assert_eq!(world.boot(&second).exit().await, ready(4));
+        world.assert_lawful();
+    });
+}

@@ -81,6 +81,26 @@ fn zookeeper_away_after_the_start_is_waited_out_past_the_deadline() {
 }
 
 #[test]
+fn a_holder_waits_out_a_zookeeper_that_is_away_after_its_reboot() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| s.region.reboot_instance(&instance));
+        world.until(10_000, |s| (!s.host(&instance).up).then_some(())).await;
+        world.until(60_000, |s| s.host(&instance).up.then_some(())).await;
+        world.with(|s| s.zk.down = true);
+        let run = world.boot(&instance);
+        world.pass(3 * 3_600_000).await;
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on past every deadline");
+        world.with(|s| s.zk.down = false);
+        assert_eq!(run.exit().await, ready(0));
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.assert_lawful();
+    });
+}
+
+#[test]
 fn an_attachment_that_is_stuck_is_unwound_at_the_deadline_and_the_instance_called_unhealthy() {
     simulate(async {
         let world = group(vec![0], 1).open();
