@@ -25,7 +25,7 @@ if [ "$(cat "$venv/.pins" 2>/dev/null)" != "$pins" ]; then
             # The pins are two words on purpose.
             # shellcheck disable=SC2086
             "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $pins ||
-                fail "pip could not install $pins; it needs a package index (PyPI or a mirror)"
+                fail "pip could not install $pins; it needs a Python package index"
             echo "$pins" >"$venv/.pins"
         fi
     ) 9>"$venv.lock" || exit 1
