@@ -47,9 +47,14 @@ pub(crate) async fn intend(run: &Run) -> Result<Aimed, Trouble> {
         refuse_unreadable(run, &seen, &before)?;
         absences.count(&seen.picture);
         match resumed(run, &seen, &before) {
-            Resumed::Mine(slot, claim) => {
+            Resumed::Mine(mine) => {
+                let (slot, claim) = *mine;
                 strays::clear(run, &seen, &before, Some(slot.id)).await?;
-                return Ok(Aimed { aim: Aim::Resume(slot, claim), picture: seen.picture, absences });
+                return Ok(Aimed {
+                    aim: Aim::Resume(slot, Box::new(claim)),
+                    picture: seen.picture,
+                    absences,
+                });
             }
             Resumed::Missing(sentence) => {
                 missing += 1;
@@ -143,7 +148,7 @@ async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> 
 
 /// Whether a claim names me.
 enum Resumed {
-    Mine(Slot, Box<Versioned<Claim>>),
+    Mine(Box<(Slot, Versioned<Claim>)>),
     /// It does, but nothing of its slot was seen.
     Missing(String),
     Not,
@@ -164,7 +169,7 @@ fn resumed(run: &Run, seen: &SlotsSeen, records: &BTreeMap<BrokerId, SlotRecords
     };
     let claim = records.get(&id).and_then(|r| r.claim.clone()).expect("only a slot with a claim is resumed");
     run.ports.timeline.fact(Step::Intend, &format!("slot {id} is this instance's already"));
-    Resumed::Mine(slot.clone(), Box::new(claim))
+    Resumed::Mine(Box::new((slot.clone(), claim)))
 }
 
 /// What the choice looks at.
