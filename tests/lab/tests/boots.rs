@@ -63,8 +63,9 @@ async fn kernel(world: &World, on: &Known) -> Vec<Value> {
     let mut seen = Vec::new();
     for line in [
         "ip -j rule show",
-        "ip -j route show table all",
-        "ip -j address show | sed 's/\"valid_life_time\":[0-9]*,//g'",
+        // Of IPv4, which is what berth writes: link-local IPv6 addresses come by themselves a second after the link.
+        "ip -4 -j route show table all",
+        "ip -4 -j address show | sed 's/\"valid_life_time\":[0-9]*,//g'",
         "findmnt -J --kernel -o TARGET,SOURCE,FSTYPE,OPTIONS",
     ] {
         seen.push(json(world, on, line).await);
