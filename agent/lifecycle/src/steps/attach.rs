@@ -6,9 +6,10 @@
 use super::absences::Absences;
 use super::intend::{Aim, Aimed, judge, sight};
 use super::observe::{SlotsSeen, observe};
+use super::storage::updated;
 use crate::notes;
 use crate::patience::{LOOKS, Next, retry};
-use crate::ports::{ClaimsError, CloudError, Refusal};
+use crate::ports::{CloudError, Refusal};
 use crate::{Run, Step, Trouble};
 use berth_plan::choose::{Choice, holders, vacancy};
 use berth_plan::claim::{Claim, SlotRecords};
@@ -70,18 +71,8 @@ async fn resumed(run: &Run, slot: Slot, claim: Claim, version: i32) -> Result<He
         return Ok(Held { slot, claim, version });
     }
     let next = claim.taken(holder, run.ports.host.unix_time());
-    let written = write(run, slot.id, &next, version).await?;
-    Ok(Held { slot, claim: next, version: written })
-}
-
-/// Writes a claim that is mine; what was written meanwhile by another is told as such.
-async fn write(run: &Run, id: BrokerId, claim: &Claim, version: i32) -> Result<i32, Trouble> {
-    retry(run, STEP, async || match run.ports.claims.write(id, claim, Some(version)).await {
-        Ok(written) => Ok(written.version),
-        Err(error @ ClaimsError::Conflict(_)) => Err(Next::Stop(Trouble::elsewhere(STEP, error.to_string()))),
-        Err(error) => Err(Trouble::claims(STEP, &error).into()),
-    })
-    .await
+    let written = updated(run, STEP, slot.id, &next, version).await?;
+    Ok(Held { slot, claim: next, version: written.version })
 }
 
 /// Attaches the part that only one instance can have: the volume, or the interface of slots without a volume. A

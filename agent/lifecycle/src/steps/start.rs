@@ -3,7 +3,7 @@
 use super::attach::Held;
 use super::storage::updated;
 use crate::patience::{LOOKS, Next, retry};
-use crate::ports::{ClaimsError, Unit, UnitState};
+use crate::ports::{Unit, UnitState};
 use crate::{Run, Step, Trouble, notes};
 use berth_plan::claim::{Claim, Registration};
 use berth_plan::telling::Kind;
@@ -174,16 +174,7 @@ fn not_attached(id: &str, run: &Run, looks: u32) -> Next {
 async fn marked(run: &Run, held: Held) -> Result<(Held, i64), Trouble> {
     notes::about_to_start(run).map_err(|e| Trouble::host(STEP, e))?;
     let claim = held.claim.started(&run.me.boot, run.ports.host.unix_time());
-    let written = retry(run, STEP, async || {
-        match run.ports.claims.write(held.slot.id, &claim, Some(held.version)).await {
-            Ok(written) => Ok(written),
-            Err(error @ ClaimsError::Conflict(_)) => {
-                Err(Next::Stop(Trouble::elsewhere(STEP, error.to_string())))
-            }
-            Err(error) => Err(Trouble::claims(STEP, &error).into()),
-        }
-    })
-    .await?;
+    let written = updated(run, STEP, held.slot.id, &claim, held.version).await?;
     run.progressed(|p| p.started = true);
     Ok((Held { claim, version: written.version, ..held }, written.zxid))
 }
@@ -265,6 +256,6 @@ async fn remembered(run: &Run, held: Held, seen: &Registration) -> Result<Held, 
         return Ok(held);
     }
     let claim = held.claim.registered(seen.czxid, seen.endpoints.first().map(|(host, _)| host.clone()));
-    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?;
+    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?.version;
     Ok(Held { claim, version, ..held })
 }

@@ -3,7 +3,7 @@
 use super::attach::Held;
 use super::start::stopped;
 use crate::patience::{Next, retry};
-use crate::ports::{ClaimsError, Device};
+use crate::ports::{ClaimsError, Device, Written};
 use crate::{Run, Step, Trouble};
 use berth_plan::claim::{Claim, DiskRecord};
 use berth_plan::consent::{DiskPlan, FormatConsent, FormatTag, TAG, disk};
@@ -234,7 +234,7 @@ async fn current(run: &Run, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> 
 
 async fn remembered(run: &Run, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
     let claim = held.claim.on_disk(record);
-    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?;
+    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?.version;
     Ok(Held { claim, version, ..held })
 }
 
@@ -245,9 +245,9 @@ pub(super) async fn updated(
     id: BrokerId,
     claim: &Claim,
     version: i32,
-) -> Result<i32, Trouble> {
+) -> Result<Written, Trouble> {
     retry(run, step, async || match run.ports.claims.write(id, claim, Some(version)).await {
-        Ok(written) => Ok(written.version),
+        Ok(written) => Ok(written),
         Err(error @ ClaimsError::Conflict(_)) => Err(Next::Stop(Trouble::elsewhere(step, error.to_string()))),
         Err(error) => Err(Trouble::claims(step, &error).into()),
     })
