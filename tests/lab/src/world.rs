@@ -86,6 +86,7 @@ pub struct World {
     follower: JoinHandle<()>,
     trouble: watch::Receiver<Option<String>>,
     followed: watch::Receiver<usize>,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -191,6 +192,7 @@ impl World {
             follower,
             trouble,
             followed,
+            ended: false,
         })
     }
 
@@ -343,16 +345,37 @@ impl World {
     }
 
     /// Takes everything down, and asserts that nothing is left of it. Answers where the logs are, if they were kept.
-    pub async fn end(self, keep_logs: bool) -> Result<Option<std::path::PathBuf>> {
-        self.follower.abort();
-        self.inner.shared().lives.drain(..).for_each(|life| life.abort());
-        drop(self.ensemble);
+    pub async fn end(mut self, keep_logs: bool) -> Result<Option<std::path::PathBuf>> {
+        self.ended = true;
+        self.stop_following();
+        drop(self.ensemble.lock().await.take());
         let kept = self.inner.ledger.close(keep_logs)?;
         let left = self.before.left_by(self.inner.ledger.id(), &Host::read()?);
         if left.is_empty() {
             Ok(kept)
         } else {
             Err(Error::new(format!("the lab left behind: {}", left.join(", "))))
+        }
+    }
+
+    fn stop_following(&self) {
+        self.follower.abort();
+        self.inner.shared().lives.drain(..).for_each(|life| life.abort());
+    }
+}
+
+impl Drop for World {
+    /// A lab that was not ended (its test panicked) is taken down all the same; its logs are kept.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.stop_following();
+        drop(self.ensemble.get_mut().take());
+        match self.inner.ledger.close(true) {
+            Ok(Some(kept)) => eprintln!("lab: logs are kept in {}", kept.display()),
+            Ok(None) => {}
+            Err(error) => eprintln!("lab: {}", error.chain()),
         }
     }
 }

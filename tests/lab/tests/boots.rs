@@ -3,60 +3,14 @@
 //! Judged by the journal, `ip -j`, `findmnt` and the files of the instance; not by what berth says of itself.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab::instance::ran;
-use lab::play::play;
-use lab::scenario::Scenario;
-use lab::story::Story;
+use common::worlds::{calls, json, shell, world};
 use lab::world::{Known, World};
-use region::model::Event;
 use serde_json::Value;
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-async fn world(text: &str) -> World {
-    lab::commands::require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "findmnt"]).unwrap();
-    let scenario = Scenario::parse(text, "in the test").unwrap();
-    let mut world = World::make(scenario, Story::begin(true)).await.unwrap();
-    let played = async {
-        world.launch().unwrap();
-        play(&mut world).await
-    };
-    if let Err(error) = played.await {
-        panic!("{}\n{}", error.chain(), world.tails());
-    }
-    world
-}
-
-/// Runs a shell line in an instance; what it printed.
-async fn shell(world: &World, on: &Known, line: &str) -> String {
-    let mut command = world.command(on, "/bin/sh").unwrap();
-    command.args(["-c", line]);
-    let ran = ran(command, MINUTE).await.unwrap();
-    assert_eq!(ran.code, 0, "`{line}`: {}{}", ran.out, ran.err);
-    ran.out
-}
-
-async fn json(world: &World, on: &Known, line: &str) -> Value {
-    let text = shell(world, on, line).await;
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{line}`: {error}: {text}"))
-}
-
-/// Calls of instances in the journal, as `Action outcome`, metadata left out.
-fn calls(world: &World, from: usize) -> Vec<String> {
-    world
-        .journal(from)
-        .into_iter()
-        .filter_map(|entry| match entry.event {
-            Event::Call { api, action, caller: Some(_), outcome, .. } if api != "imds" => {
-                Some(format!("{action} {outcome}"))
-            }
-            _ => None,
-        })
-        .collect()
-}
 
 /// What of the kernel and of the disk a boot may have changed.
 async fn kernel(world: &World, on: &Known) -> Vec<Value> {
