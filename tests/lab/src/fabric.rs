@@ -102,6 +102,16 @@ impl Fabric {
         &self.fab
     }
 
+    /// The routed port of a plugged network interface: what comes in by it has left an instance by that interface.
+    pub fn port(&self, eni: &str) -> Option<String> {
+        self.ports().of_eni.get(eni).map(|(port, _)| port.clone())
+    }
+
+    /// One more subnet of a zone: its router answers at this address.
+    pub fn add_router(&self, address: Ipv4Addr) -> Result<()> {
+        netns::ip(&self.fab, &[format!("addr add {address}/32 dev lo")])
+    }
+
     /// A namespace for an instance, empty but for its loopback.
     pub fn add_namespace(&self, name: &str) -> Result<()> {
         self.ledger.note(Made::Netns(name.to_owned()))?;

@@ -1,6 +1,7 @@
 //! One EC2 instance as the host makes it: a network namespace, a root of its own, PID 1, and the interfaces and volumes that
 //! the region says are attached. A reboot makes all of it anew but what is on disk.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -73,8 +74,7 @@ pub struct Ran {
 impl Instance {
     /// An instance that is not up yet.
     pub fn new(launched: Launched, ledger: Arc<Ledger>, fabric: Arc<Fabric>, image: Image) -> Instance {
-        let short: String = launched.id.chars().rev().take(6).collect::<Vec<_>>().into_iter().rev().collect();
-        let netns = format!("{}-{short}", ledger.id());
+        let netns = netns_of(ledger.id(), &launched.id);
         let interfaces = vec![(0, launched.primary.clone())];
         Instance {
             launched,
@@ -241,8 +241,10 @@ impl Instance {
         self.volumes.iter().try_for_each(|(_, volume)| volume.wait_free(PATIENCE))
     }
 
-    /// A network interface was attached.
+    /// A network interface was attached. Two cards each have an index 1: the later one gets the next name that is free.
     pub fn plug_interface(&mut self, index: u32, interface: Interface) -> Result<String> {
+        let taken: BTreeSet<u32> = self.interfaces.iter().map(|(index, _)| *index).collect();
+        let index = (index..).find(|index| !taken.contains(index)).unwrap_or(index);
         let name = format!("eth{index}");
         if self.up.is_some() {
             self.fabric.plug(&interface, &self.netns, &name)?;
@@ -282,6 +284,11 @@ impl Instance {
         let pid1 = self.pid1().ok_or_else(|| Error::new(format!("{} is not up", self.launched.id)))?;
         Ok(inside(pid1, &self.launched.environment, program))
     }
+}
+
+/// The name of an instance's network namespace.
+pub fn netns_of(lab: &str, instance: &str) -> String {
+    format!("{lab}-{}", &instance[instance.len().saturating_sub(6)..])
 }
 
 /// A command in the namespaces of this PID 1.

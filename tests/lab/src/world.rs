@@ -17,7 +17,7 @@ use crate::error::{Doing, Error, Result};
 use crate::fabric::{API, Fabric, IMDS};
 use crate::host::Host;
 use crate::image::{Image, Service};
-use crate::instance::{inside, ran};
+use crate::instance::{inside, netns_of, ran};
 use crate::kafka::Clients;
 use crate::ledger::Ledger;
 use crate::netns;
@@ -204,6 +204,16 @@ impl World {
     /// The namespace of clients and services.
     pub fn srv(&self) -> &str {
         self.inner.fabric.srv()
+    }
+
+    /// The VPC.
+    pub fn fabric(&self) -> &Fabric {
+        &self.inner.fabric
+    }
+
+    /// The network namespace of an instance.
+    pub fn netns(&self, instance: &Known) -> String {
+        netns_of(self.id(), &instance.id)
     }
 
     /// All instances so far, in order of their launch.

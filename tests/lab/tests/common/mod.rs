@@ -1,6 +1,7 @@
 //! A lab by hand for the tests: ledger, fabric and image, taken down when dropped, with the host compared before and after.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub(crate) mod interfaces;
 pub(crate) mod worlds;
 
 use std::net::Ipv4Addr;
