@@ -123,7 +123,7 @@ fn fail(s: &mut State, instance: &str, why: &str) {
 fn begin(s: &mut State, instance: &str) -> bool {
     let config = s.rules.config.clone();
     let file = s.host(instance).files.get(&config.properties).cloned().unwrap_or_default();
-    let keys = properties::read(&file);
+    let keys = properties::read(&file).unwrap_or_default();
     let id: u32 = keys.get("broker.id").and_then(|id| id.parse().ok()).unwrap_or(u32::MAX);
     let log_dir = keys.get("log.dirs").cloned().unwrap_or_default();
     let Some(mount) = s.host(instance).mount.clone().filter(|m| log_dir.starts_with(&m.at)) else {

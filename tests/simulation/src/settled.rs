@@ -68,7 +68,10 @@ impl Settled {
             rules: host.links.values().map(|link| link.rules.len()).sum(),
             unit: host.broker.state,
             registered: holder.as_deref() == Some(instance.as_bytes()),
-            properties: host.files.get(&path).and_then(|f| properties::read(f).get("broker.id").cloned()),
+            properties: host
+                .files
+                .get(&path)
+                .and_then(|f| properties::read(f).ok()?.get("broker.id").cloned()),
             left_in_zookeeper: left,
             told,
         }

@@ -31,7 +31,10 @@ pub(crate) fn configure(run: &Run, held: &Held) -> Result<(), Trouble> {
             format!("{error}; put Kafka's settings there, or name their file in `kafka.base`"),
         )
     })?;
-    let written = write(&base, &identity);
+    let written = write(&base, &identity).map_err(|malformed| {
+        let sentence = format!("{}:{}: {malformed}", config.base, malformed.line);
+        Trouble::new(STEP, Kind::Configuration, sentence)
+    })?;
     if host.existing_file(&config.properties).map_err(|e| Trouble::host(STEP, e))?.as_deref()
         == Some(&written.bytes)
     {
