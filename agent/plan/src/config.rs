@@ -1,4 +1,5 @@
-//! Configuration: defaults, then `/etc/berth/berth.toml`, then `/etc/berth/berth.d/*.toml`, strict.
+//! Configuration: defaults, then `/etc/berth/berth.toml`, then `/etc/berth/berth.d/*.toml`, strict. The files of
+//! `berth.d` are one layer: none of them is over another.
 //!
 //! An unknown key, a bad value or a missing key is one sentence with the place and the nearest right name.
 

@@ -79,6 +79,7 @@ impl Config {
         let (hosts, chroot) = from.parsed("", "zookeeper", zookeeper)?;
         let mount = from.parsed("volume", "mount", absolute)?;
         let log_dir = from.parsed("volume", "log_dir", |text| log_dir(&mount, text))?;
+        let (base, properties) = from.two_files("base", "properties")?;
         Ok(Self {
             cluster: from.parsed("", "cluster", cluster)?,
             zookeeper_hosts: hosts,
@@ -93,8 +94,8 @@ impl Config {
             mount_options: from.parsed("volume", "options", mount_options)?,
             unit: from.parsed("kafka", "unit", unit)?,
             user: from.parsed("kafka", "user", not_empty)?,
-            base: from.parsed("kafka", "base", absolute)?,
-            properties: from.parsed("kafka", "properties", absolute)?,
+            base,
+            properties,
             rack: from.parsed("kafka", "rack", |text| filled_in(text, &["{zone}", "{zone-id}"]))?,
             listeners: from.listed("kafka", "listeners", listeners)?,
             ready: from.parsed("kafka", "ready", |text| match text {
@@ -136,6 +137,28 @@ impl From<'_> {
     }
 }
 
+impl From<'_> {
+    /// Two keys of [kafka] that must not name one file: what berth writes would be read as the base of the next boot.
+    fn two_files(&self, read: &str, written: &str) -> Result<(String, String), Refused> {
+        let (base, properties) =
+            (self.parsed("kafka", read, absolute)?, self.parsed("kafka", written, absolute)?);
+        if base != properties {
+            return Ok((base, properties));
+        }
+        let places = (self.0.get("kafka", read)?.1, self.0.get("kafka", written)?.1);
+        // At the key that somebody wrote; the other may be a default.
+        let (name, place, other, at) = if places.1.line > 0 {
+            (written, places.1, read, places.0)
+        } else {
+            (read, places.0, written, places.1)
+        };
+        let sentence = format!(
+            "\"{base}\" is `kafka.{other}` too ({at}): berth writes the one and only reads the other"
+        );
+        Err(refused(place, "kafka", name, &sentence))
+    }
+}
+
 fn refused(place: Place, table: &str, name: &str, sentence: &str) -> Refused {
     let dot = if table.is_empty() { "" } else { "." };
     Refused { place, sentence: format!("`{table}{dot}{name}`: {sentence}") }
@@ -168,7 +191,7 @@ fn log_dir(mount: &str, text: &str) -> Result<String, String> {
     match text {
         "." => Ok(mount.to_owned()),
         _ if text.is_empty() || text.starts_with('/') || text.contains(',') => {
-            Err(format!("\"{text}\" must be one directory below the mount, or \".\""))
+            Err(format!("\"{text}\" must be one directory below the mount ({mount}), or \".\""))
         }
         _ => absolute(&format!("{mount}/{text}")).map_err(|_| format!("\"{text}\" must not hold . or ..")),
     }

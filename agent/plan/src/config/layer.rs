@@ -43,11 +43,30 @@ pub(super) enum Value {
     Texts(Vec<String>),
 }
 
-/// The values given so far, the later file over the earlier one.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "\"{text}\""),
+            Self::Texts(texts) => write!(f, "{texts:?}"),
+        }
+    }
+}
+
+/// A value that a file gave.
+#[derive(Debug, Clone)]
+struct Given {
+    value: Value,
+    place: Place,
+    layer: usize,
+}
+
+/// The values given so far, the later layer over the earlier one.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    values: BTreeMap<(&'static str, &'static str), (Value, Place)>,
+    values: BTreeMap<(&'static str, &'static str), Given>,
     files: Vec<String>,
+    /// Number of the layer that is being read.
+    layer: usize,
 }
 
 struct File<'a> {
@@ -71,18 +90,22 @@ impl File<'_> {
 impl Layers {
     /// Lays a file over what is there.
     pub fn over(&mut self, name: &str, text: &str) -> Result<(), Refused> {
-        if text.starts_with('\u{feff}') {
-            let sentence = "the file begins with a byte order mark; save it as UTF-8 without one";
-            return Err(Refused {
-                place: Place { file: name.to_owned(), line: 1, column: 1 },
-                sentence: sentence.to_owned(),
-            });
-        }
+        self.layer += 1;
+        self.beside(name, text)
+    }
+
+    /// Adds a file to the layer of the last one: neither is over the other, so they may not disagree.
+    pub fn beside(&mut self, name: &str, text: &str) -> Result<(), Refused> {
         let file = File { name, text };
+        if text.starts_with('\u{feff}') {
+            return Err(
+                file.refused(0, "the file begins with a byte order mark; save it as UTF-8 without one")
+            );
+        }
         let (document, errors) = DeTable::parse_recoverable(text);
         let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
         if let Some(first) = errors.iter().min_by_key(|error| start(error)) {
-            return Err(file.refused(start(first), first.message().replace('\n', ", ")));
+            return Err(file.refused(start(first), not_toml(first, text)));
         }
         self.files.push(name.to_owned());
         self.table(&file, "", document.get_ref())
@@ -96,8 +119,8 @@ impl Layers {
                 match value.get_ref() {
                     DeValue::Table(entries) => self.table(file, sub, entries)?,
                     other => {
-                        let sentence =
-                            format!("`{sub}` is a table, written [{sub}], not {}", other.type_str());
+                        let found = with_article(other.type_str());
+                        let sentence = format!("`{sub}` is a table, written [{sub}], not {found}");
                         return Err(file.refused(at, sentence));
                     }
                 }
@@ -109,17 +132,29 @@ impl Layers {
             };
             let place = file.place(value.span().start);
             let value = typed(file, key, value)?;
-            self.values.insert((key.table, key.name), (value, place));
+            self.give(key, Given { value, place, layer: self.layer })?;
         }
+        Ok(())
+    }
+
+    fn give(&mut self, key: &Key, given: Given) -> Result<(), Refused> {
+        let before = self.values.get(&(key.table, key.name));
+        if let Some(other) = before.filter(|o| o.layer == given.layer && o.value != given.value) {
+            let (path, here, there) = (key.path(), &given.value, &other.value);
+            let sentence = format!(
+                "`{path}` is {here} here and {there} at {}; neither file is over the other, so take it out of one",
+                other.place
+            );
+            return Err(Refused { place: given.place, sentence });
+        }
+        self.values.insert((key.table, key.name), given);
         Ok(())
     }
 
     /// A value and its place: as given, or the default.
     pub(super) fn get(&self, table: &str, name: &str) -> Result<(Value, Place), Refused> {
-        if let Some((value, place)) =
-            self.values.iter().find(|((t, n), _)| *t == table && *n == name).map(|(_, v)| v)
-        {
-            return Ok((value.clone(), place.clone()));
+        if let Some((_, given)) = self.values.iter().find(|((t, n), _)| *t == table && *n == name) {
+            return Ok((given.value.clone(), given.place.clone()));
         }
         let key = KEYS
             .iter()
@@ -145,9 +180,8 @@ fn tables() -> impl Iterator<Item = &'static str> {
 
 fn typed(file: &File<'_>, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Value, Refused> {
     let refused = |value: &Spanned<DeValue<'_>>| {
-        let found = value.get_ref().type_str();
-        let article = if found.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
-        let sentence = format!("`{}` is {}, not {article} {found}", key.path(), key.kind.article());
+        let found = with_article(value.get_ref().type_str());
+        let sentence = format!("`{}` is {}, not {found}", key.path(), key.kind.article());
         file.refused(value.span().start, sentence)
     };
     match (key.kind, value.get_ref()) {
@@ -158,6 +192,22 @@ fn typed(file: &File<'_>, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Val
             .collect::<Result<_, _>>()
             .map(Value::Texts),
         _ => Err(refused(value)),
+    }
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+/// What the parser says, and what stands there: its own sentence names the rule only.
+fn not_toml(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', ", ");
+    let found = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+    match found.trim_ascii().lines().next() {
+        None => format!("this is no TOML: {message}"),
+        Some(found) if found.contains(char::is_control) => format!("this is no TOML: {message}: {found:?}"),
+        Some(found) => format!("this is no TOML: {message}: {found}"),
     }
 }
 

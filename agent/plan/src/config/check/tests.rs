@@ -40,7 +40,7 @@ fn an_error_names_the_place_and_the_nearest_right_name() {
             "[slots]\nattach = [\"eni\", 7]",
             "0.toml:2:18: `slots.attach` is a list of strings, not an integer",
         ),
-        ("volume = \"x\"", "0.toml:1:1: `volume` is a table, written [volume], not string"),
+        ("volume = \"x\"", "0.toml:1:1: `volume` is a table, written [volume], not a string"),
         (
             "\u{feff}cluster = \"x\"",
             "0.toml:1:1: the file begins with a byte order mark; save it as UTF-8 without one",
@@ -71,6 +71,38 @@ fn a_missing_key_and_a_bad_value_are_sentences() {
     ] {
         let sentence = config(&[WHOLE, text]).unwrap_err();
         assert!(sentence.contains(part), "{sentence}");
+    }
+}
+
+#[test]
+fn files_of_one_layer_may_agree_but_not_disagree() {
+    let mut layers = Layers::default();
+    layers.over("berth.toml", WHOLE).unwrap();
+    layers.over("10.toml", "[kafka]\nunit = \"a.service\"\n").unwrap();
+    layers.beside("20.toml", "[kafka]\nunit = \"a.service\"\nuser = \"k\"\n").unwrap();
+    layers.beside("30.toml", "zookeeper = \"z:1\"\n").expect("berth.toml is a layer below");
+    let refused = layers.beside("40.toml", "[kafka]\n\n  user = \"l\"\n").unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "40.toml:3:10: `kafka.user` is \"l\" here and \"k\" at 20.toml:3:8; neither file is over the other, so take it out of one"
+    );
+    let config = Config::of(&layers).unwrap();
+    assert_eq!((config.unit.as_str(), config.zookeeper_connect().as_str()), ("a.service", "z:1"));
+}
+
+#[test]
+fn the_base_file_is_never_the_file_that_is_written() {
+    for (text, sentence) in [
+        (
+            "[kafka]\nbase = \"/etc/kafka/server.properties/\"",
+            "1.toml:2:8: `kafka.base`: \"/etc/kafka/server.properties\" is `kafka.properties` too (defaults): berth writes the one and only reads the other",
+        ),
+        (
+            "[kafka]\nbase = \"/a\"\nproperties = \"/a\"",
+            "1.toml:3:14: `kafka.properties`: \"/a\" is `kafka.base` too (1.toml:2:8): berth writes the one and only reads the other",
+        ),
+    ] {
+        assert_eq!(config(&[WHOLE, text]).unwrap_err(), sentence);
     }
 }
 
