@@ -109,8 +109,9 @@ fn absent(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
     }
     if expected.registered_before {
         return Err(Refused::Fault(format!(
-            "{} is empty, but broker {} was registered on this slot before: an empty broker that was the last in-sync replica truncates its followers; `berth slot reset {}` allows it",
-            expected.log_dir, expected.id, expected.id
+            "{dir} is empty, but broker {id} was registered on this slot before: an empty broker that was the last in-sync replica truncates its followers; give the slot its data back, or, where other brokers have all of it in sync, delete slots/{id} and faults/{id} below berth's node in ZooKeeper",
+            dir = expected.log_dir,
+            id = expected.id
         )));
     }
     Ok(())
@@ -161,7 +162,7 @@ mod tests {
     fn an_empty_disk_is_accepted_only_for_a_slot_that_never_registered() {
         assert_eq!(agrees(&NOTHING, &expected(Some("abc"), false)), Ok(()));
         let refused = agrees(&NOTHING, &expected(Some("abc"), true));
-        assert!(matches!(refused, Err(Refused::Fault(s)) if s.contains("berth slot reset 1")));
+        assert!(matches!(refused, Err(Refused::Fault(s)) if s.contains("registered on this slot before")));
     }
 
     #[test]
