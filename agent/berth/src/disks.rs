@@ -6,6 +6,7 @@ mod device;
 mod ioctl;
 mod logdir;
 mod mounts;
+mod second_opinion;
 mod sysfs;
 mod tool;
 

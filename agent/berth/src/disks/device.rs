@@ -1,6 +1,6 @@
 //! One open device, proven to be the volume by the serial that belongs to its open descriptor.
 
-use super::{content, ioctl, mounts, sysfs, tool};
+use super::{content, ioctl, mounts, second_opinion, sysfs, tool};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError};
 use berth_plan::VolumeId;
@@ -72,6 +72,7 @@ impl Device for OpenDevice {
 
     async fn format(&self, _blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError> {
         self.is_nobody_elses()?;
+        second_opinion::nothing_else_is_there(&self.path, &self.volume, consent).await?;
         let uuid = consent.uuid();
         let xfs_uuid = format!("uuid={uuid}");
         // -f because of what a format that was begun left; that nothing else is there was probed a moment ago.
