@@ -4,9 +4,17 @@ use crate::{actions, gave_up, the_instance};
 use simulation::{Content, Scene, Settled, simulate};
 
 fn ends_with_78(scene: Scene, sentence: &str) {
+    ends_with_78_by(scene, None, sentence);
+}
+
+fn ends_with_78_by(scene: Scene, base: Option<&str>, sentence: &str) {
     simulate(async {
         let world = Scene { desired: 1, ..scene.clone() }.open();
         let instance = the_instance(&world).await;
+        if let Some(base) = base {
+            let path = "/etc/kafka/server.properties.base".to_owned();
+            world.with(|s| s.host(&instance).files.insert(path, base.as_bytes().to_vec()));
+        }
         let exit = world.boot(&instance).exit().await;
         let trace = world.with(|s| s.trace.join("\n"));
         assert_eq!(gave_up(&exit), Some(78), "{exit:?}\n{trace}");
@@ -37,4 +45,10 @@ fn logs_at_the_root_of_the_volume_name_the_log_dir_to_write() {
 #[test]
 fn a_xen_instance_is_refused_before_it_calls_anything() {
     ends_with_78(Scene { instance_type: "m4.large", ..Scene::default() }, "Nitro");
+}
+
+#[test]
+fn a_base_file_that_java_would_not_load_is_told_with_its_line() {
+    let sentence = "server.properties.base:2: \\\"\\\\users\\\" is no";
+    ends_with_78_by(Scene::default(), Some("a=1\npath=C:\\users\n"), sentence);
 }
