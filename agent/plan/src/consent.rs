@@ -3,6 +3,9 @@
 //! The consent is one tag on the volume, `berth:format`: `xfs` (or `ext4`), then `started:xfs:<uuid>`, then
 //! `done:xfs:<uuid>`. Formatting takes a [`FormatConsent`], and only [`disk`] makes one.
 
+#[cfg(test)]
+mod tests;
+
 use crate::claim::DiskRecord;
 use crate::picture::VolumeSeen;
 use crate::probe::{BlankDevice, Fs, Probed};
@@ -31,14 +34,22 @@ impl FormatTag {
         let (word, rest) = text.split_once(':')?;
         let (fs, uuid) = rest.split_once(':')?;
         let fs = Fs::named(fs)?;
-        let well_formed = uuid.len() == 36 && uuid.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
         match word {
-            _ if !well_formed => None,
-            "started" => Some(Self::Started(fs, uuid.to_owned())),
-            "done" => Some(Self::Done(fs, uuid.to_owned())),
+            _ if !is_uuid(uuid) => None,
+            // As a probe shows it.
+            "started" => Some(Self::Started(fs, uuid.to_ascii_lowercase())),
+            "done" => Some(Self::Done(fs, uuid.to_ascii_lowercase())),
             _ => None,
         }
     }
+}
+
+fn is_uuid(text: &str) -> bool {
+    let right = |(at, byte): (usize, u8)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(right)
 }
 
 impl fmt::Display for FormatTag {
@@ -102,6 +113,7 @@ pub enum DiskPlan {
 }
 
 /// Decides from the volume as EC2 shows it, the file system that the claim remembers, and a probe of the open device.
+/// Once the claim remembers a file system, on this volume or on another, nothing is formatted in this slot any more.
 /// `fresh` is the UUID that a new file system would get; `size` the device's bytes.
 pub fn disk(
     volume: &VolumeSeen,
@@ -123,7 +135,6 @@ pub fn disk(
             }
         },
     };
-    let known = known.filter(|disk| disk.volume == volume.id);
     match probed {
         Probed::Unreadable(why) => {
             DiskPlan::Fault("unreadable", format!("{} cannot be read: {why}", volume.id))
@@ -142,7 +153,7 @@ pub fn disk(
         ),
         Probed::Blank(blank) => empty(volume, known, tag, blank, fresh, "no file system"),
         Probed::InProgress { uuid, blank } => match &tag {
-            Some(FormatTag::Started(_, mine)) if *mine == uuid => {
+            Some(FormatTag::Started(Fs::Xfs, mine)) if *mine == uuid => {
                 empty(volume, known, tag, blank, fresh, "an unfinished xfs")
             }
             _ => DiskPlan::Fault(
@@ -163,8 +174,9 @@ fn complete(
     fs: Fs,
     uuid: String,
 ) -> DiskPlan {
-    if let Some(known) = known
-        && known.uuid != uuid
+    // On another volume than the claim's: restored from a copy. The log dir says whose data it is.
+    if let Some(known) = known.filter(|known| known.volume == volume.id)
+        && (known.uuid != uuid || known.fs != fs.name())
     {
         let sentence = format!(
             "{} bears the {fs} {uuid}, the claim remembers the {} {} on it",
@@ -189,8 +201,13 @@ fn empty(
 ) -> DiskPlan {
     let id = &volume.id;
     if let Some(known) = known {
-        let sentence =
-            format!("{id} shows {what}, the claim remembers the {} {} on it", known.fs, known.uuid);
+        let (fs, uuid) = (&known.fs, &known.uuid);
+        let sentence = match &known.volume {
+            same if same == id => format!("{id} shows {what}, the claim remembers the {fs} {uuid} on it"),
+            other => format!(
+                "{id} shows {what}, the claim remembers the {fs} {uuid} on {other}: bring that volume back under this Name, or restore its data to {id}"
+            ),
+        };
         return DiskPlan::Fault("vanished", sentence);
     }
     if volume.from_snapshot {
@@ -213,115 +230,5 @@ fn empty(
         None => DiskPlan::Configuration(format!(
             "{id} shows {what} and nobody allowed to make one; where it may be formatted: aws ec2 create-tags --resources {id} --tags Key={TAG},Value=xfs"
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::probe::{Sample, probe};
-
-    const UUID: &str = "11111111-2222-3333-4444-555555555555";
-    const FRESH: &str = "99999999-2222-3333-4444-555555555555";
-
-    fn volume(format: Option<&str>, from_snapshot: bool) -> VolumeSeen {
-        VolumeSeen {
-            id: "vol-00000000000000001".parse().unwrap(),
-            name: None,
-            cluster: None,
-            zone: "z".parse().unwrap(),
-            state: "in-use".into(),
-            size: 1,
-            multi_attach: false,
-            from_snapshot,
-            format: format.map(str::to_owned),
-            attachments: vec![],
-        }
-    }
-
-    fn blank() -> Probed {
-        probe(&Sample { size: 4096, head: vec![0; 4096], tail: vec![0; 4096], error: None })
-    }
-
-    fn xfs(uuid: &str) -> Probed {
-        Probed::FileSystem { fs: Fs::Xfs, uuid: uuid.into(), bytes: 100 }
-    }
-
-    fn known(uuid: &str) -> DiskRecord {
-        DiskRecord { volume: "vol-00000000000000001".parse().unwrap(), fs: "xfs".into(), uuid: uuid.into() }
-    }
-
-    #[test]
-    fn a_blank_device_is_formatted_only_with_consent() {
-        match disk(&volume(Some("xfs"), false), None, blank(), 100, FRESH) {
-            DiskPlan::Format(_, consent) => assert_eq!((consent.uuid(), consent.is_spent()), (FRESH, false)),
-            other => panic!("{other:?}"),
-        }
-        assert!(
-            matches!(disk(&volume(None, false), None, blank(), 100, FRESH), DiskPlan::Configuration(s) if s.contains("create-tags"))
-        );
-    }
-
-    #[test]
-    fn a_format_that_was_begun_goes_on_under_its_own_uuid() {
-        let tag = format!("started:xfs:{UUID}");
-        match disk(&volume(Some(&tag), false), None, blank(), 100, FRESH) {
-            DiskPlan::Format(_, consent) => assert_eq!((consent.uuid(), consent.is_spent()), (UUID, true)),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn consent_counts_for_nothing_once_the_claim_knows_a_file_system() {
-        for tag in ["xfs".to_owned(), format!("started:xfs:{UUID}"), format!("done:xfs:{UUID}")] {
-            let plan = disk(&volume(Some(&tag), false), Some(&known(UUID)), blank(), 100, FRESH);
-            assert!(matches!(plan, DiskPlan::Fault("vanished", _)), "{tag}: {plan:?}");
-        }
-    }
-
-    #[test]
-    fn spent_consent_and_snapshots_are_never_formatted() {
-        let done = format!("done:xfs:{UUID}");
-        assert!(matches!(
-            disk(&volume(Some(&done), false), None, blank(), 100, FRESH),
-            DiskPlan::Fault("vanished", _)
-        ));
-        assert!(matches!(
-            disk(&volume(Some("xfs"), true), None, blank(), 100, FRESH),
-            DiskPlan::Fault("snapshot", _)
-        ));
-    }
-
-    #[test]
-    fn a_complete_file_system_is_mounted_and_never_made_again() {
-        for tag in [None, Some("xfs"), Some("ext4")] {
-            let plan = disk(&volume(tag, false), None, xfs(UUID), 100, FRESH);
-            assert_eq!(plan, DiskPlan::Mount { fs: Fs::Xfs, uuid: UUID.into(), confirm: None });
-        }
-        let plan = disk(&volume(Some(&format!("started:xfs:{UUID}")), false), None, xfs(UUID), 100, FRESH);
-        let confirm = Some(FormatTag::Done(Fs::Xfs, UUID.into()));
-        assert_eq!(plan, DiskPlan::Mount { fs: Fs::Xfs, uuid: UUID.into(), confirm });
-    }
-
-    #[test]
-    fn another_file_system_than_the_claim_remembers_is_a_fault() {
-        let plan = disk(&volume(None, false), Some(&known(FRESH)), xfs(UUID), 100, FRESH);
-        assert!(matches!(plan, DiskPlan::Fault("replaced", _)));
-        let plan = disk(&volume(None, false), None, xfs(UUID), 99, FRESH);
-        assert!(matches!(plan, DiskPlan::Fault("smaller", _)));
-    }
-
-    #[test]
-    fn the_tag_is_read_as_it_is_written() {
-        for text in
-            ["xfs".to_owned(), "ext4".into(), format!("started:ext4:{UUID}"), format!("done:xfs:{UUID}")]
-        {
-            assert_eq!(FormatTag::read(&text).unwrap().to_string(), text);
-        }
-        for text in
-            ["", "btrfs", "started:xfs", "done:xfs:zz", "begun:xfs:11111111-2222-3333-4444-555555555555"]
-        {
-            assert_eq!(FormatTag::read(text), None, "{text}");
-        }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Absence is not agreement. berth reads the file and never writes it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::BrokerId;
 use std::collections::BTreeMap;
 
@@ -16,7 +19,8 @@ pub struct MetaProperties {
 }
 
 impl MetaProperties {
-    /// Reads the file. A version that Kafka never wrote, or an id that is no number, is refused with a sentence.
+    /// Reads the file. A version that Kafka never wrote, an id that is no number, or a version 1 without what it always
+    /// has (Kafka, MetaPropertiesVersion: alwaysHasNodeId, alwaysHasClusterId) is refused with a sentence.
     pub fn read(text: &str) -> Result<Self, String> {
         let mut keys: BTreeMap<&str, &str> = BTreeMap::new();
         for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', '!'])) {
@@ -24,16 +28,22 @@ impl MetaProperties {
                 keys.insert(key.trim(), value.trim());
             }
         }
-        match keys.get("version").copied() {
-            Some("0" | "1") => {}
+        let is_first = match keys.get("version").copied() {
+            Some("0") => true,
+            Some("1") => false,
             Some(other) => return Err(format!("its version={other} is neither 0 nor 1")),
             None => return Err("it has no version".to_owned()),
-        }
+        };
         let id = match keys.get("node.id").or_else(|| keys.get("broker.id")) {
             Some(text) => Some(text.parse().map_err(|_| format!("its id \"{text}\" is no broker id"))?),
             None => None,
         };
-        Ok(Self { id, cluster: keys.get("cluster.id").map(|id| (*id).to_owned()) })
+        let cluster = keys.get("cluster.id").map(|id| (*id).to_owned());
+        match (is_first, id, &cluster) {
+            (false, None, _) => Err("it has version=1 and no node.id".to_owned()),
+            (false, _, None) => Err("it has version=1 and no cluster.id".to_owned()),
+            _ => Ok(Self { id, cluster }),
+        }
     }
 }
 
@@ -55,6 +65,8 @@ pub struct Expected<'a> {
     pub cluster: Option<&'a str>,
     /// Whether this slot's broker was ever registered, by its claim.
     pub registered_before: bool,
+    /// A partition whose only in-sync replica this broker is, by ZooKeeper: its data is on no other broker.
+    pub only_copy: Option<&'a str>,
     /// The log dir, for the sentences.
     pub log_dir: &'a str,
 }
@@ -66,6 +78,11 @@ pub enum Refused {
     Fault(String),
     /// Something that the operator can mend.
     Configuration(String),
+}
+
+/// Whether the volume bears no `meta.properties` at all: starting on it would be an empty start.
+pub fn is_empty(found: &Found) -> bool {
+    found.in_log_dir.is_none() && found.elsewhere.is_empty()
 }
 
 /// Judges the disk.
@@ -83,7 +100,12 @@ pub fn agrees(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
                 expected.id
             )));
         }
-        _ => {}
+        Some(_) => {}
+        None => {
+            return Err(Refused::Fault(format!(
+                "{dir}/meta.properties names no broker: whose data this is cannot be told"
+            )));
+        }
     }
     match (&meta.cluster, expected.cluster) {
         (Some(on_disk), Some(here)) if on_disk != here => Err(Refused::Fault(format!(
@@ -107,6 +129,12 @@ fn absent(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
             expected.log_dir
         )));
     }
+    if let Some(partition) = expected.only_copy {
+        return Err(Refused::Fault(format!(
+            "{} is empty, but ZooKeeper has broker {} as the only in-sync replica of {partition}: an empty broker would truncate its followers; bring its data back under the log dir",
+            expected.log_dir, expected.id
+        )));
+    }
     if expected.registered_before {
         return Err(Refused::Fault(format!(
             "{dir} is empty, but broker {id} was registered on this slot before: an empty broker that was the last in-sync replica truncates its followers; give the slot its data back, or, where other brokers have all of it in sync, delete slots/{id} and faults/{id} below berth's node in ZooKeeper",
@@ -115,64 +143,4 @@ fn absent(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
         )));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expected(cluster: Option<&str>, registered_before: bool) -> Expected<'_> {
-        Expected { id: BrokerId::new(1).unwrap(), cluster, registered_before, log_dir: "/kafkalogs/data" }
-    }
-
-    fn found(text: &str) -> Found {
-        Found { in_log_dir: Some(MetaProperties::read(text)), elsewhere: vec![] }
-    }
-
-    const NOTHING: Found = Found { in_log_dir: None, elsewhere: Vec::new() };
-
-    #[test]
-    fn agrees_with_both_versions_in_any_order() {
-        for text in [
-            "#\n#Sun Nov 22 07:49:47 UTC 2026\nbroker.id=1\nversion=0\ncluster.id=abc\n",
-            "node.id=1\ndirectory.id=x\nversion=1\ncluster.id=abc\n",
-            "cluster.id=abc\r\nversion=0\r\nbroker.id=1\r\n",
-        ] {
-            assert_eq!(agrees(&found(text), &expected(Some("abc"), true)), Ok(()), "{text}");
-        }
-    }
-
-    #[test]
-    fn another_brokers_or_clusters_disk_is_this_slots_fault() {
-        let other = agrees(&found("version=0\nbroker.id=2\ncluster.id=abc"), &expected(Some("abc"), false));
-        assert!(matches!(other, Err(Refused::Fault(s)) if s.contains("broker 2")));
-        let foreign = agrees(&found("version=0\nbroker.id=1\ncluster.id=xyz"), &expected(Some("abc"), false));
-        assert!(matches!(foreign, Err(Refused::Fault(s)) if s.contains("xyz")));
-        let broken = agrees(&found("version=7\nbroker.id=1"), &expected(Some("abc"), false));
-        assert!(matches!(broken, Err(Refused::Fault(s)) if s.contains("version=7")));
-    }
-
-    #[test]
-    fn a_disk_with_a_cluster_where_zookeeper_has_none_means_a_wrong_chroot() {
-        let refused = agrees(&found("version=0\nbroker.id=1\ncluster.id=xyz"), &expected(None, false));
-        assert!(matches!(refused, Err(Refused::Configuration(s)) if s.contains("chroot")));
-    }
-
-    #[test]
-    fn an_empty_disk_is_accepted_only_for_a_slot_that_never_registered() {
-        assert_eq!(agrees(&NOTHING, &expected(Some("abc"), false)), Ok(()));
-        let refused = agrees(&NOTHING, &expected(Some("abc"), true));
-        assert!(matches!(refused, Err(Refused::Fault(s)) if s.contains("registered on this slot before")));
-    }
-
-    #[test]
-    fn logs_at_the_root_of_the_volume_name_the_line_to_write() {
-        for (place, line) in
-            [("meta.properties", "log_dir = \".\""), ("logs/meta.properties", "log_dir = \"logs\"")]
-        {
-            let found = Found { elsewhere: vec![place.to_owned()], ..NOTHING };
-            let refused = agrees(&found, &expected(Some("abc"), false));
-            assert!(matches!(&refused, Err(Refused::Configuration(s)) if s.contains(line)), "{refused:?}");
-        }
-    }
 }

@@ -77,6 +77,13 @@ pub fn ours(me: BrokerId, assignments: &BTreeMap<Partition, Assignment>) -> Vec<
     assignments.iter().filter(|(_, a)| is_ours(a)).map(|(partition, _)| partition.clone()).collect()
 }
 
+/// A partition of which this broker is the only in-sync replica.
+pub fn only_in_sync(me: BrokerId, looks: &BTreeMap<Partition, Look>) -> Option<&Partition> {
+    let me = i64::from(me.number());
+    let is_only = |look: &Look| matches!(look, Look::State(state) if matches!(state.isr.as_slice(), [one] if i64::from(*one) == me));
+    looks.iter().find(|(_, look)| is_only(look)).map(|(partition, _)| partition)
+}
+
 /// Judges one partition. `registered` is the transaction id of our registration, `held` how long it has been seen in
 /// sync without a break.
 pub fn judge(me: BrokerId, registered: i64, look: &Look, held: Millis) -> Verdict {
@@ -117,6 +124,22 @@ mod tests {
         assert!(matches!(judge(me(), 100, &state(0, &[0, 1], 99), HELD - 1), Verdict::Open(_)));
         assert_eq!(judge(me(), 100, &state(0, &[0, 1], 99), HELD), Verdict::Done);
         assert!(matches!(judge(me(), 100, &state(0, &[0], 101), HELD), Verdict::Open(_)));
+    }
+
+    #[test]
+    fn the_only_in_sync_replica_is_found_with_and_without_a_leader() {
+        let partition = |number| Partition { topic: "t".into(), number };
+        let looks = [
+            (partition(0), state(1, &[1, 0], 1)),
+            (partition(1), state(0, &[0], 1)),
+            (partition(2), state(-1, &[], 1)),
+            (partition(3), Look::NoState),
+        ];
+        assert_eq!(only_in_sync(me(), &looks.clone().into()), None);
+        for leader in [-1, 1] {
+            let looks = looks.iter().cloned().chain([(partition(4), state(leader, &[1], 1))]).collect();
+            assert_eq!(only_in_sync(me(), &looks), Some(&partition(4)));
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use crate::ports::{ClaimsError, Device, Written};
 use crate::{Run, Step, Trouble};
 use berth_plan::claim::{Claim, DiskRecord};
 use berth_plan::consent::{DiskPlan, FormatConsent, FormatTag, TAG, disk};
-use berth_plan::identity::{Expected, Refused, agrees};
+use berth_plan::identity::{Expected, Refused, agrees, is_empty};
 use berth_plan::picture::VolumeSeen;
 use berth_plan::probe::{BlankDevice, Fs, probe};
+use berth_plan::readiness::{only_in_sync, ours};
 use berth_plan::telling::Kind;
 use berth_plan::{BrokerId, Millis};
 
@@ -263,7 +264,16 @@ async fn identified(run: &Run, held: &Held) -> Result<(), Trouble> {
     })
     .await?;
     let registered_before = held.claim.registered.is_some();
-    let expected = Expected { id: held.slot.id, cluster: cluster.as_deref(), registered_before, log_dir };
+    // A broker that berth never saw may have been in the cluster before berth was: only ZooKeeper knows.
+    let only_copy =
+        if is_empty(&found) && !registered_before { only_copy(run, held.slot.id).await? } else { None };
+    let expected = Expected {
+        id: held.slot.id,
+        cluster: cluster.as_deref(),
+        registered_before,
+        only_copy: only_copy.as_deref(),
+        log_dir,
+    };
     agrees(&found, &expected).map_err(|refused| match refused {
         Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
         Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
@@ -273,4 +283,18 @@ async fn identified(run: &Run, held: &Held) -> Result<(), Trouble> {
         .prepare_log_dir(mount, log_dir, &run.config.user)
         .await
         .map_err(|e| Trouble::disk(STEP, e))
+}
+
+/// A partition that only this broker has in sync.
+async fn only_copy(run: &Run, id: BrokerId) -> Result<Option<String>, Trouble> {
+    retry(run, STEP, async || {
+        let trouble = |error| Next::from(Trouble::claims(STEP, &error));
+        let partitions = ours(id, &run.ports.registrations.assignments().await.map_err(trouble)?);
+        if partitions.is_empty() {
+            return Ok(None);
+        }
+        let looks = run.ports.registrations.look(&partitions).await.map_err(trouble)?;
+        Ok(only_in_sync(id, &looks).map(ToString::to_string))
+    })
+    .await
 }

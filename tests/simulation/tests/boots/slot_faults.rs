@@ -83,3 +83,18 @@ fn the_emptied_disk_of_a_slot_that_was_registered_is_never_started_on() {
         world.assert_lawful();
     });
 }
+
+#[test]
+fn an_empty_disk_is_never_started_on_while_its_broker_is_an_only_in_sync_replica() {
+    simulate(async {
+        // A cluster that is older than its claims: berth saw no registration, ZooKeeper knows the broker.
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        world.with(|s| s.zk.nodes.get_mut("/kafka/states/2").expect("a partition").data = b"[0]".to_vec());
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(1));
+        let record = world.with(|s| s.zk.nodes.get(&node("faults", 0)).map(|n| n.data.clone()));
+        let record = String::from_utf8(record.expect("the fault is on record")).expect("a record is text");
+        assert!(record.contains("only in-sync replica of payments-2"), "{record}");
+        world.assert_lawful();
+    });
+}
