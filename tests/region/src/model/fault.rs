@@ -121,6 +121,11 @@ impl Region {
         self.faults.clear();
     }
 
+    /// Disarms the faults that name this caller.
+    pub fn clear_faults_of(&mut self, caller: &str) {
+        self.faults.retain(|armed| armed.fault.caller.as_deref() != Some(caller));
+    }
+
     /// The faults still armed.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
         self.faults.iter().map(|armed| &armed.fault)

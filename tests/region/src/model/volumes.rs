@@ -34,6 +34,14 @@ impl Region {
         self.put_volume(spec, VolumeState::Available)
     }
 
+    /// What an operator's ModifyInstanceAttribute of `BlockDeviceMappings` does: from now on the volume goes with the
+    /// instances that it is attached to, or stays.
+    pub fn set_delete_on_termination(&mut self, id: &str, deleted: bool) {
+        self.change_volume(id, |volume| {
+            volume.attachments.iter_mut().for_each(|at| at.delete_on_termination = deleted);
+        });
+    }
+
     fn put_volume(&mut self, spec: VolumeSpec, state: VolumeState) -> VolumeId {
         let id = self.names.id("vol");
         let volume = Volume {

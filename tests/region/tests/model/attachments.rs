@@ -34,6 +34,20 @@ fn an_accepted_attach_is_in_use_at_once_and_attached_later() {
 }
 
 #[test]
+fn a_volume_that_an_operator_made_to_go_with_its_instance_goes_with_it() {
+    let mut world = world();
+    let instance = world.running(&world.a.clone());
+    let (gone, kept) = (world.volume("a"), world.volume("a"));
+    world.attach(&gone, &instance, "/dev/sdf").unwrap();
+    world.attach(&kept, &instance, "/dev/sdg").unwrap();
+    world.pass(ATTACH);
+    world.region.set_delete_on_termination(&gone, true);
+    world.region.terminate_instance(&instance);
+    world.pass(GOING);
+    assert!(world.region.volume(&gone).is_none() && world.region.volume(&kept).is_some());
+}
+
+#[test]
 fn the_delay_of_an_attach_is_in_the_journal() {
     let mut world = world();
     let instance = world.running(&world.a.clone());

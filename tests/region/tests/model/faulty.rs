@@ -146,6 +146,19 @@ fn a_fault_hits_whom_it_names_after_so_many_and_so_often() {
 }
 
 #[test]
+fn the_faults_of_one_caller_end_without_those_of_another() {
+    let (mut world, instance, volume) = ready();
+    let other = world.running(&world.a.clone());
+    for caller in [&instance, &other] {
+        let caller = Some(caller.clone());
+        world.region.inject(Fault { caller, ..Fault::always("AttachVolume", FaultKind::Reset) });
+    }
+    world.region.clear_faults_of(&other);
+    assert_eq!(world.attach(&volume, &instance, "/dev/sdf"), Err(CallError::Reset));
+    assert!(world.attach(&volume, &other, "/dev/sdf").is_ok());
+}
+
+#[test]
 fn an_empty_bucket_throttles_one_action_only() {
     let mut world = world_with(Settings { delays: delays(), ..Settings::default() });
     let instance = world.running(&world.a.clone());
