@@ -39,7 +39,7 @@ pub(crate) async fn configuration(region: &str) -> SdkConfig {
         .await
 }
 
-/// An error with its causes, once each.
+/// An error with its causes, once each, on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -50,7 +50,19 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = next.source();
     }
-    text
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
+/// The code of a call that was never made, because there was nothing to sign it with.
+pub(crate) const NO_CREDENTIALS: &str = "no credentials";
+
+/// Why there were none, where that is why a call failed. A 404 means no role; anything else may pass.
+fn no_credentials(chain: &str) -> Option<String> {
+    if chain.contains("received 404 from IMDS") {
+        let why = "the metadata service has none for this instance (404): it has no role; attach an instance profile to it";
+        return Some(why.to_owned());
+    }
+    chain.to_lowercase().contains("credential").then(|| chain.to_owned())
 }
 
 /// An SDK error in our words. EC2's errors are not modelled: the code decides, for two codes the message.
@@ -68,6 +80,10 @@ where
         }
         None => {
             let message = chain(&error);
+            if let Some(message) = no_credentials(&message) {
+                let code = NO_CREDENTIALS.to_owned();
+                return CloudError { call, refusal: Refusal::Credentials, code, message, request };
+            }
             CloudError { call, refusal: Refusal::Unknown, code: "no answer".to_owned(), message, request }
         }
     }
@@ -107,5 +123,27 @@ fn meaning(code: &str, message: &str) -> Refusal {
         | "SignatureDoesNotMatch"
         | "RequestTimeTooSkewed" => Refusal::Credentials,
         _ => Refusal::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: &str = "dispatch failure: other: the credential provider was not enabled: no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: ";
+
+    #[test]
+    fn an_error_with_its_causes_is_one_line() {
+        let error = std::io::Error::other(format!("{CHAIN}received 404 from IMDS"));
+        assert_eq!(chain(&error).lines().count(), 1);
+    }
+
+    #[test]
+    fn no_role_is_told_from_a_metadata_service_that_does_not_answer() {
+        let no_role = no_credentials(&format!("{CHAIN}received 404 from IMDS")).unwrap();
+        assert!(no_role.contains("it has no role") && no_role.contains("instance profile"), "{no_role}");
+        let silent = no_credentials(&format!("{CHAIN}timed out")).unwrap();
+        assert!(silent.contains("timed out") && !silent.contains("role;"), "{silent}");
+        assert_eq!(no_credentials("dispatch failure: io error: connection refused"), None);
     }
 }

@@ -3,7 +3,7 @@
 //! SignalResource goes out signed by the role; where the role may not, by the instance's identity document, as
 //! cfn-signal does (`Authorization: CFN_V1`), which needs no permission.
 
-use super::{chain, refused};
+use super::{NO_CREDENTIALS, chain, refused};
 use crate::tags::MyTags;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -183,9 +183,7 @@ impl Signals for Listeners {
         if nobody_listens(&error.message) {
             return Ok(Receipt::Nobody(error.message));
         }
-        let no_role =
-            error.refusal == Refusal::Unknown && error.message.to_lowercase().contains("credentials");
-        if error.refusal != Refusal::Unauthorized && !no_role {
+        if error.refusal != Refusal::Unauthorized && error.code != NO_CREDENTIALS {
             return Err(trouble(error));
         }
         tracing::info!(%stack, "the role may not signal; the identity document does");
