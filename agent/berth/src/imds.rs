@@ -31,13 +31,14 @@ pub(crate) async fn read(patience: Duration, waiting: &dyn Fn(&str)) -> Result<M
             Err(why) => why,
         };
         waiting(&why);
-        if began.elapsed() + pause > patience {
+        let left = patience.saturating_sub(began.elapsed());
+        if left.is_zero() {
             return Err(format!(
                 "read the instance metadata (IMDSv2): {why}; tried for {} s; is the metadata endpoint enabled (HttpEndpoint) and is its address routed?",
                 began.elapsed().as_secs()
             ));
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

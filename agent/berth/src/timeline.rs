@@ -44,12 +44,13 @@ const FACTS: usize = 100;
 /// Writes the story as it goes.
 pub(crate) struct Shown {
     story: Mutex<Story>,
+    under_way: Mutex<Vec<Step>>,
 }
 
 impl Shown {
     pub(crate) fn new(boot: &str) -> Self {
         let story = Story { boot: boot.to_owned(), process: std::process::id(), ..Story::default() };
-        let shown = Self { story: Mutex::new(story) };
+        let shown = Self { story: Mutex::new(story), under_way: Mutex::default() };
         shown.change(|_| {});
         shown
     }
@@ -60,6 +61,11 @@ impl Shown {
 
     pub(crate) fn end(&self, how: &str) {
         self.change(|story| story.ended = Some(how.to_owned()));
+    }
+
+    /// The steps that began and have not ended. A fact or a wait alone begins none.
+    pub(crate) fn under_way(&self) -> Vec<Step> {
+        self.under_way.lock().expect("no holder of this lock panics").clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut Story)) {
@@ -96,6 +102,13 @@ impl Shown {
 impl Timeline for Shown {
     fn began(&self, step: Step) {
         tracing::debug!(%step, "began");
+        let mut under_way = self.under_way.lock().expect("no holder of this lock panics");
+        if matches!(step, Step::Intend | Step::Unwind) {
+            // What was under way was given up.
+            under_way.clear();
+        }
+        under_way.push(step);
+        drop(under_way);
         self.of(step, |_, _| {});
     }
 
@@ -124,6 +137,7 @@ impl Timeline for Shown {
 
     fn ended(&self, step: Step, outcome: &str) {
         let mut took = 0;
+        self.under_way.lock().expect("no holder of this lock panics").retain(|open| *open != step);
         self.of(step, |story, now| {
             took = now.saturating_sub(story.began);
             (story.ended, story.outcome, story.waits_for, story.waits_since) =

@@ -19,5 +19,5 @@ mod unwind;
 
 pub use boot::boot;
 pub use ports::Ports;
-pub use run::{Me, Progress, Run};
+pub use run::{Me, Progress, Run, first_run};
 pub use trouble::{Step, Trouble};

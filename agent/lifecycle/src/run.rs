@@ -1,5 +1,6 @@
 //! One run of the program: who it is, what it may use, how long it has.
 
+use crate::ports::Host;
 use crate::{Ports, notes};
 use berth_plan::claim::{Holder, Intent, SlotRecords, VERSION};
 use berth_plan::config::Config;
@@ -71,10 +72,15 @@ pub struct Run {
 /// State file: when the first run of this kernel boot began.
 const FIRST_RUN: &str = "first-run";
 
+/// When the first run of this kernel boot began, by `Host::since_boot`; none where this is it.
+pub fn first_run(host: &dyn Host) -> Option<Millis> {
+    host.recall(FIRST_RUN).ok().flatten()?.trim().parse().ok()
+}
+
 impl Run {
     /// A run. Nothing is written yet: `plan` and `status` look with one too.
     pub fn new(me: Me, config: Config, ports: Ports, token: Token) -> Self {
-        let noted = ports.host.recall(FIRST_RUN).ok().flatten().and_then(|text| text.trim().parse().ok());
+        let noted = first_run(ports.host.as_ref());
         let first: Millis = noted.unwrap_or_else(|| ports.host.since_boot());
         let deadline = first + config.deadline;
         let started = notes::started(ports.host.as_ref()).is_some_and(|instance| instance == me.instance);

@@ -81,16 +81,29 @@ async fn end(run: &Run, trouble: Trouble, ending: Ending) -> After {
         let outcome = unwound.err().map_or_else(|| "done".to_owned(), |left| left.sentence);
         run.ports.timeline.ended(Step::Unwind, &outcome);
     }
-    if ending.failure
-        && let Err(untold) = tell_failure(run).await
-    {
-        tracing::error!("failure could not be told: {untold}");
-    }
-    if ending.unhealthy
-        && let Err(untold) = tell_unhealthy(run).await
-    {
-        tracing::error!("unhealthy could not be told: {untold}");
+    if ending.failure || ending.unhealthy {
+        run.ports.timeline.began(Step::Signal);
+        let outcome = told(run, ending).await.err().unwrap_or_else(|| "done".to_owned());
+        run.ports.timeline.ended(Step::Signal, &outcome);
     }
     run.deadline_ends();
     After::Ended(trouble.to_string(), ending.exit)
+}
+
+/// Tells what is to be told; what could not be, as a sentence.
+async fn told(run: &Run, ending: Ending) -> Result<(), String> {
+    let mut untold = Vec::new();
+    if ending.failure
+        && let Err(trouble) = tell_failure(run).await
+    {
+        tracing::error!("failure could not be told: {trouble}");
+        untold.push(format!("failure could not be told: {}", trouble.sentence));
+    }
+    if ending.unhealthy
+        && let Err(trouble) = tell_unhealthy(run).await
+    {
+        tracing::error!("unhealthy could not be told: {trouble}");
+        untold.push(format!("unhealthy could not be told: {}", trouble.sentence));
+    }
+    if untold.is_empty() { Ok(()) } else { Err(untold.join("; ")) }
 }

@@ -1,19 +1,21 @@
 //! `berth boot`.
 
 use super::failed;
+use crate::host::ThisHost;
 use crate::timeline::Shown;
 use crate::world::{World, world};
 use crate::{imds, lock_file};
 use berth_lifecycle::boot::Ended;
-use berth_lifecycle::ports::Timeline;
-use berth_lifecycle::{Step, boot as story};
+use berth_lifecycle::ports::{Host, Timeline};
+use berth_lifecycle::{Step, boot as story, first_run};
 use berth_plan::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Exit code of a run that SIGTERM ended, as a shell gives it: nothing was told, the next run goes on.
-const TERMINATED: u8 = 143;
+/// What ends a run from outside, with the exit code that a shell gives it.
+const TERMINATED: (&str, u8) = ("SIGTERM", 143);
+const INTERRUPTED: (&str, u8) = ("SIGINT", 130);
 
 pub(super) async fn boot(config: Config) -> u8 {
     let boot_id = match imds::boot_id() {
@@ -33,11 +35,11 @@ pub(super) async fn boot(config: Config) -> u8 {
     let ended = async {
         let world = tokio::select! {
             world = begun(config, &timeline) => world?,
-            how = ended_by(&mut terminate, &mut interrupt) => return Ok((TERMINATED, how)),
+            signal = ended_by(&mut terminate, &mut interrupt) => return Ok(cut_off(signal, &timeline)),
         };
         let ended = tokio::select! {
             ended = story(&world.run) => ended_as(&world, ended),
-            how = ended_by(&mut terminate, &mut interrupt) => (TERMINATED, how),
+            signal = ended_by(&mut terminate, &mut interrupt) => cut_off(signal, &timeline),
         };
         // An exit without this leaves the lock and the intent in the way of every other booting instance.
         world.zookeeper.close().await;
@@ -58,20 +60,38 @@ pub(super) async fn boot(config: Config) -> u8 {
 /// Identity, and all that hangs on it. Nothing is touched so far.
 async fn begun(config: Config, timeline: &Arc<Shown>) -> Result<World, String> {
     timeline.began(Step::Identify);
-    let patience = Duration::from_millis(config.deadline);
+    // The wait for the metadata is of the boot's one deadline.
+    let now = ThisHost.since_boot();
+    let deadline = first_run(&ThisHost).unwrap_or(now) + config.deadline;
+    let patience = Duration::from_millis(deadline.saturating_sub(now));
     let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
     let me = &metadata.me;
     timeline.known_as(me.instance.as_str());
     timeline.ended(Step::Identify, &format!("{} in {}, {}", me.instance, me.zone, me.instance_type));
-    world(config, metadata, timeline.clone()).await
+    let mut world = world(config, metadata, timeline.clone()).await?;
+    world.run.deadline = deadline;
+    Ok(world)
 }
 
-async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> String {
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, u8) {
+    tokio::select! {
+        _ = terminate.recv() => TERMINATED,
+        _ = interrupt.recv() => INTERRUPTED,
+    }
+}
+
+/// A run that was ended in the midst. It tells nobody; what it was telling just then may have been heard.
+fn cut_off((signal, code): (&str, u8), timeline: &Shown) -> (u8, String) {
+    let steps = timeline.under_way();
+    let told = if steps.contains(&Step::Signal) {
+        "what it was telling may have been heard and is told again"
+    } else {
+        "nothing was told"
     };
-    format!("ended by {name}; nothing was told, the next run goes on")
+    let steps: Vec<&str> = steps.into_iter().map(Step::name).collect();
+    let at =
+        if steps.is_empty() { "between two steps".to_owned() } else { format!("at: {}", steps.join(", ")) };
+    (code, format!("ended by {signal} {at}; {told}, the next run goes on"))
 }
 
 fn ended_as(world: &World, ended: Ended) -> (u8, String) {
