@@ -67,7 +67,12 @@ impl Zookeeper {
         let connector = Client::connector()
             .with_session_timeout(SESSION_TIMEOUT)
             .with_connection_timeout(CONNECT_TIMEOUT);
-        let away = |why: String| ClaimsError::Away(format!("connect to ZooKeeper at {}: {why}", self.hosts));
+        let away = |why: String| {
+            let hosts = &self.hosts;
+            ClaimsError::Away(format!(
+                "connect to ZooKeeper at {hosts}: {why} (is it up, and do routes and security groups let this instance reach it?)"
+            ))
+        };
         match timeout(SESSION_TIMEOUT + Duration::from_secs(2), connector.connect(&self.hosts)).await {
             Ok(Ok(client)) => {
                 tracing::debug!(session = %client.session_id(), timeout = ?client.session_timeout(), "session opened");

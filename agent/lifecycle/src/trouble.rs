@@ -122,6 +122,7 @@ impl Trouble {
                 "; a slot's volume, interface and instance must be in one Availability Zone"
             }
             Refusal::Limit => "; use an instance type that takes one more attachment",
+            Refusal::Throttled => "; see in CloudTrail who else of this account and region makes this call",
             _ => "",
         };
         Self::new(step, kind, format!("{error}{advice}"))

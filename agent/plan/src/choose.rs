@@ -95,8 +95,15 @@ impl fmt::Display for Reason {
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Twice(name) => write!(f, "two resources of one kind bear the tag Name={name}"),
-            Self::Missing(part) => write!(f, "its {part} is not in this zone"),
+            Self::Twice(name, ids) => {
+                write!(f, "{} bear the one tag Name={name}: take it off all but one", ids.join(" and "))
+            }
+            Self::Missing(part, name) => {
+                write!(
+                    f,
+                    "no {part} of this zone bears the tag Name={name}, and a slot's parts share one zone"
+                )
+            }
             Self::MultiAttach(volume) => {
                 write!(f, "{volume} allows Multi-Attach, so attaching it excludes nobody")
             }

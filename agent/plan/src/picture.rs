@@ -131,10 +131,10 @@ pub struct Slot {
 /// What is wrong with a slot already in EC2's picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// Two resources bear the one Name.
-    Twice(String),
-    /// A part is not in this zone.
-    Missing(&'static str),
+    /// These resources of one kind bear the one Name.
+    Twice(String, Vec<String>),
+    /// No such part of this Name is in this zone.
+    Missing(&'static str, String),
     /// The volume may be attached to several instances at once.
     MultiAttach(VolumeId),
     /// Terminating the holder would delete the data.
@@ -228,24 +228,24 @@ pub fn slots(
             let of_slot = |v: Option<&Vec<&VolumeSeen>>| v.and_then(|v| v.first()).map(|v| (*v).clone());
             let volume = of_slot(volumes.get(&id));
             let eni = enis.get(&id).and_then(|e| e.first()).map(|e| (*e).clone());
-            let twice =
-                volumes.get(&id).is_some_and(|v| v.len() > 1) || enis.get(&id).is_some_and(|e| e.len() > 1);
-            let defect = if twice {
-                Some(Defect::Twice(pattern.name(id)))
-            } else {
-                defect(parts, volume.as_ref(), eni.as_ref())
-            };
+            let volumes = volumes.get(&id).into_iter().flatten().map(|v| v.id.to_string()).collect();
+            let enis = enis.get(&id).into_iter().flatten().map(|e| e.id.to_string()).collect();
+            let name = pattern.name(id);
+            let defect = [volumes, enis].into_iter().find(|ids: &Vec<String>| ids.len() > 1).map_or_else(
+                || defect(parts, volume.as_ref(), eni.as_ref(), &name),
+                |ids| Some(Defect::Twice(name.clone(), ids)),
+            );
             Slot { id, eni, volume, defect }
         })
         .collect()
 }
 
-fn defect(parts: Parts, volume: Option<&VolumeSeen>, eni: Option<&EniSeen>) -> Option<Defect> {
+fn defect(parts: Parts, volume: Option<&VolumeSeen>, eni: Option<&EniSeen>, name: &str) -> Option<Defect> {
     if parts.volume && volume.is_none() {
-        return Some(Defect::Missing("volume"));
+        return Some(Defect::Missing("volume", name.to_owned()));
     }
     if parts.eni && eni.is_none() {
-        return Some(Defect::Missing("network interface"));
+        return Some(Defect::Missing("network interface", name.to_owned()));
     }
     let volume = volume?;
     if volume.multi_attach {

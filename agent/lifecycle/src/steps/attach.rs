@@ -57,9 +57,18 @@ fn outlives_the_instance(run: &Run, slot: &Slot) -> Result<(), Trouble> {
     let Some(mine) = volume.attachments.iter().find(|a| a.instance == *me && a.delete_on_termination) else {
         return Ok(());
     };
+    let advice = if run.progress().started {
+        format!(
+            "aws ec2 modify-instance-attribute --instance-id {me} --block-device-mappings DeviceName={},Ebs={{DeleteOnTermination=false}}",
+            mine.device
+        )
+    } else {
+        // It goes back with the slot, and AttachVolume never says so.
+        "it is detached; start berth again, which attaches it itself".to_owned()
+    };
     let sentence = format!(
-        "the attachment of {} to {me} says DeleteOnTermination=true: its data would go with the instance; aws ec2 modify-instance-attribute --instance-id {me} --block-device-mappings DeviceName={},Ebs={{DeleteOnTermination=false}}",
-        volume.id, mine.device
+        "the attachment of {} to {me} says DeleteOnTermination=true: its data would go with the instance; {advice}",
+        volume.id
     );
     Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
@@ -110,7 +119,7 @@ async fn attach_exclusively(
             return Err(Trouble::new(
                 STEP,
                 Kind::NoSlot,
-                format!("slot {}: {waits_for} until the deadline", slot.id),
+                format!("slot {}: waited until the deadline for {waits_for}", slot.id),
             ));
         }
         seen = look.again(&slot).await?;

@@ -44,7 +44,8 @@ pub(crate) async fn attach_eni(run: &Run, held: &Held, picture: &Picture) -> Res
         }
         run.ports.timeline.waiting(STEP, &waits_for);
         if run.is_overdue() {
-            return Err(Trouble::new(STEP, Kind::NoSlot, format!("{} until the deadline", waits_for)));
+            let sentence = format!("waited until the deadline for {waits_for}");
+            return Err(Trouble::new(STEP, Kind::NoSlot, sentence));
         }
         run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;
         tries += 1;

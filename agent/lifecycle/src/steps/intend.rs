@@ -84,8 +84,12 @@ pub(crate) async fn intend(run: &Run) -> Result<Aimed, Trouble> {
         let reasons = reasons(&decision);
         run.ports.timeline.waiting(Step::Intend, &format!("a vacant slot in {}: {reasons}", run.me.zone));
         if run.is_overdue() {
-            let sentence =
-                format!("no slot of cluster {} is vacant in {}: {reasons}", run.config.cluster, run.me.zone);
+            let sentence = format!(
+                "no slot of cluster {} is vacant in {}: {reasons}; none became vacant within {} s",
+                run.config.cluster,
+                run.me.zone,
+                run.config.deadline / 1000
+            );
             return Err(Trouble::new(Step::Intend, Kind::NoSlot, sentence));
         }
         run.pause(LOOKS.wait(tries, |bound| run.ports.host.random(bound))).await;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod defects;
 mod given_up;
 mod killed;
 mod mishaps;
