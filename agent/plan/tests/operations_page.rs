@@ -38,6 +38,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),
     ("berth/src/aws.rs", "already ", "words of AWS that berth looks for"),
+    ("berth/src/aws.rs", "received 404", "words of the SDK that berth looks for"),
     ("berth/src/aws/signals.rs", "cannot be", "words of AWS that berth looks for"),
     ("berth/src/aws/signals.rs", "can not be", "words of AWS that berth looks for"),
     ("berth/src/aws/ec2.rs", "of cluster", "the end of a call's name"),

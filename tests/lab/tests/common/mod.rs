@@ -1,7 +1,9 @@
 //! A lab by hand for the tests: ledger, fabric and image, taken down when dropped, with the host compared before and after.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub(crate) mod cases;
 pub(crate) mod interfaces;
+pub(crate) mod judged;
 pub(crate) mod worlds;
 
 use std::net::Ipv4Addr;

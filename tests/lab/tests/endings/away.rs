@@ -1,0 +1,216 @@
+//! Boots that meet a control plane that is away, or none at all: the metadata service, the role, ZooKeeper, EC2,
+//! CloudFormation. What comes back in time is waited out; what does not ends the boot at its deadline, and never is a
+//! reason to call the instance unhealthy.
+
+use crate::common::cases::{Case, Stage, ZOOKEEPER, plain, staged};
+use crate::common::judged::End;
+use crate::common::worlds::shell;
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, join_all};
+use lab::world::World;
+use region::model::{Fault, FaultKind};
+use std::time::Duration;
+
+/// The metadata service, and where the lab has no ZooKeeper server.
+const IMDS: &str = "169.254.169.254";
+const NO_SERVER: &str = "10.0.2.200:2181";
+
+/// For so long what comes late stays away: the wait is the case.
+const LATE: Duration = Duration::from_secs(10);
+
+/// A case: its stage, and what happens in it.
+type Story = for<'a> fn(&'a World, &'a Case) -> LocalBoxFuture<'a, ()>;
+
+fn fault(world: &World, case: &Case, api: &str, action: &str, kind: FaultKind, count: Option<u32>) {
+    let (api, caller) = (Some(api.to_owned()), Some(case.on.id.clone()));
+    world.served.with(|region| {
+        region.inject(Fault { api, caller, count, ..Fault::always(action, kind) });
+    });
+}
+
+fn calm(world: &World, case: &Case) {
+    world.served.with(|region| region.clear_faults_of(&case.on.id));
+}
+
+/// The boot gave up at the deadline for a control plane that is away; the instance is as it was.
+async fn gave_up(world: &World, case: &Case, end: &End, says: &[&str], told: &[&str]) {
+    let sentence = end.sentence();
+    println!("{} after {:?}: {sentence}", case.name, end.took);
+    assert_eq!(end.code, 1, "{}: {}", case.name, end.said);
+    for part in says {
+        assert!(sentence.contains(part), "{}: {part:?} is not in: {sentence}", case.name);
+    }
+    assert_eq!(case.told(world, 0), told, "{}: {}", case.name, end.said);
+    assert_eq!(case.unhealthy(world, 0), Vec::<String>::new(), "{}: {}", case.name, end.said);
+    assert!(end.took < Duration::from_secs(90), "{} took {:?}", case.name, end.took);
+    case.has_let_go(world).await;
+}
+
+/// Something is away until a waiting step has said so for [`LATE`]; then the boot goes on to its good end.
+async fn late(world: &World, case: &Case, step: &str, back: impl AsyncFn()) {
+    let away = async {
+        case.sees(world, step, |step| !step["waits_for"].is_null()).await;
+        tokio::time::sleep(LATE).await;
+        back().await;
+    };
+    let (end, ()) = futures_util::join!(case.boots(world), away);
+    println!("{} after {:?}", case.name, end.took);
+    assert!(end.took >= LATE, "{}", case.name);
+}
+
+/// Nothing listens at the metadata's address: connections are refused.
+const REFUSE: &str = "ip address add 169.254.169.254/32 dev lo";
+const LISTEN: &str = "ip address del 169.254.169.254/32 dev lo";
+
+fn stories() -> Vec<(&'static str, fn(&mut Stage), Story)> {
+    vec![
+        ("no-imds", plain, |world, case| {
+            async {
+                case.route(world, "add", IMDS, "blackhole");
+                let end = case.boot_late(world).await;
+                let says = ["instance metadata (IMDSv2)", "timed out", "tried for 1", "HttpEndpoint"];
+                gave_up(world, case, &end, &says, &[]).await;
+            }
+            .boxed_local()
+        }),
+        ("imds-refused", plain, |world, case| {
+            async {
+                shell(world, &case.on, REFUSE).await;
+                let end = case.boot_late(world).await;
+                gave_up(world, case, &end, &["instance metadata (IMDSv2)", "refused", "tried for 1"], &[])
+                    .await;
+            }
+            .boxed_local()
+        }),
+        ("imds-refuses-first", plain, |world, case| {
+            async {
+                shell(world, &case.on, REFUSE).await;
+                late(world, case, "identify", async || drop(shell(world, &case.on, LISTEN).await)).await;
+            }
+            .boxed_local()
+        }),
+        ("imds-401-first", plain, |world, case| {
+            async {
+                fault(world, case, "imds", "GET *", FaultKind::Unauthorized, None);
+                late(world, case, "identify", async || calm(world, case)).await;
+            }
+            .boxed_local()
+        }),
+        ("imds-404-first", plain, |world, case| {
+            async {
+                let not_found =
+                    FaultKind::Refuse { status: 404, code: String::new(), message: "Not Found".into() };
+                fault(world, case, "imds", "*", not_found, None);
+                late(world, case, "identify", async || calm(world, case)).await;
+            }
+            .boxed_local()
+        }),
+        (
+            "no-role",
+            |stage| (stage.profile, stage.metadata_tags) = (None, true),
+            |world, case| {
+                async {
+                    let end = case.boot_late(world).await;
+                    // CloudFormation hears of it all the same: the identity document signs.
+                    gave_up(world, case, &end, &["404", "it has no role", "instance profile"], &["FAILURE"])
+                        .await;
+                }
+                .boxed_local()
+            },
+        ),
+        (
+            "no-role-no-tags",
+            |stage| stage.profile = None,
+            |world, case| {
+                async {
+                    let end = case.boot_late(world).await;
+                    // Without the tags nobody knows whom to tell: the stack's own time-out decides.
+                    gave_up(world, case, &end, &["it has no role", "instance profile"], &[]).await;
+                }
+                .boxed_local()
+            },
+        ),
+        ("zookeeper-late", plain, |world, case| {
+            async {
+                case.route(world, "add", ZOOKEEPER, "unreachable");
+                late(world, case, "intend", async || case.route(world, "del", ZOOKEEPER, "unreachable"))
+                    .await;
+            }
+            .boxed_local()
+        }),
+        (
+            "zookeeper-never",
+            |stage| stage.zookeeper = NO_SERVER.into(),
+            |world, case| {
+                async {
+                    let end = case.boot_late(world).await;
+                    gave_up(
+                        world,
+                        case,
+                        &end,
+                        &["ZooKeeper", NO_SERVER, "is it up", "tried for"],
+                        &["FAILURE"],
+                    )
+                    .await;
+                }
+                .boxed_local()
+            },
+        ),
+        ("throttled-first", plain, |world, case| {
+            async {
+                fault(world, case, "ec2", "*", FaultKind::Throttle, None);
+                late(world, case, "observe", async || calm(world, case)).await;
+            }
+            .boxed_local()
+        }),
+        (
+            "throttled",
+            |stage| stage.metadata_tags = true,
+            |world, case| {
+                async {
+                    fault(world, case, "ec2", "*", FaultKind::Throttle, None);
+                    let end = case.boot_late(world).await;
+                    let says = ["in eu-central-1a", "RequestLimitExceeded", "CloudTrail", "tried for"];
+                    gave_up(world, case, &end, &says, &["FAILURE"]).await;
+                }
+                .boxed_local()
+            },
+        ),
+        ("may-not-signal", plain, |world, case| {
+            async {
+                fault(world, case, "cloudformation", "SignalResource", FaultKind::Unauthorized, Some(1));
+                let end = case.boots(world).await;
+                assert!(end.said.contains("the identity document does"), "{}", end.said);
+                let all = case.calls(world, 0, "SignalResource", |_, outcome| Some(outcome.to_owned()));
+                assert_eq!(all, ["AccessDenied", "ok"]);
+            }
+            .boxed_local()
+        }),
+        (
+            "nobody-listens",
+            |stage| stage.stack_is_complete = true,
+            |world, case| {
+                async {
+                    let end = case.boot(world).await;
+                    assert_eq!((end.code, case.told(world, 0).len()), (0, 0), "{}", end.said);
+                    let step = case.step(world, "signal").await.unwrap();
+                    assert!(
+                        step["facts"].to_string().contains("UPDATE_COMPLETE state and cannot be signaled"),
+                        "{step}"
+                    );
+                    case.holds(world).await;
+                }
+                .boxed_local()
+            },
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_control_plane_that_is_away_is_waited_for_and_at_the_deadline_told_as_a_failure_only() {
+    let stories = stories();
+    let stages: Vec<(&'static str, fn(&mut Stage))> = stories.iter().map(|s| (s.0, s.1)).collect();
+    let (world, cases) = staged(&stages).await;
+    join_all(stories.iter().zip(&cases).map(|(story, case)| story.2(&world, case))).await;
+    world.end(false).await.unwrap();
+}
