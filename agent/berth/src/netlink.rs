@@ -2,20 +2,25 @@
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Network, NetworkError, Reached};
-use berth_plan::network::{Act, PROTOCOL, Route, Rule, SYSCTLS, Seen};
+use berth_plan::network::{Act, Marked, PROTOCOL, Route, Rule, Seen};
 use berth_plan::{MacAddress, Millis};
 use futures_util::{StreamExt, TryStreamExt};
-use netlink_packet_route::AddressFamily;
+use messages::{MARK, address, has_address, name, route, route_message, rule, rule_message};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope};
-use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
-use rtnetlink::{Handle, IpVersion, LinkUnspec, MulticastGroup, RouteMessageBuilder};
-use std::collections::BTreeMap;
+use netlink_packet_route::route::{RouteMessage, RouteProtocol};
+use netlink_packet_route::rule::RuleMessage;
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::{AddressMessageBuilder, Handle, IpVersion, LinkUnspec, MulticastGroup, RouteMessageBuilder};
+use settings::Setting;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
+
+mod messages;
+mod settings;
 
 /// The kernel.
 pub(crate) struct Kernel {
@@ -46,18 +51,22 @@ impl Kernel {
         Ok(None)
     }
 
-    /// `ip -4 address show dev`.
-    async fn addresses(&self, index: u32) -> Result<Vec<(Ipv4Addr, u8)>, NetworkError> {
-        let found = self.handle.address().get().set_link_index_filter(index).execute();
-        let found: Vec<_> =
-            found.try_collect().await.map_err(failed(format!("list addresses of link {index}")))?;
-        let local = found.iter().filter_map(|message| {
-            message.attributes.iter().find_map(|attribute| match attribute {
-                AddressAttribute::Local(IpAddr::V4(address)) => Some((*address, message.header.prefix_len)),
-                _ => None,
-            })
-        });
-        Ok(local.collect())
+    /// `ip link show`, by index.
+    async fn named(&self, index: u32) -> Result<Option<String>, NetworkError> {
+        let found = self.handle.link().get().match_index(index).execute().try_next().await;
+        let link = match found {
+            // ENODEV: it is gone.
+            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -19 => None,
+            other => other.map_err(failed(format!("look at link {index}")))?,
+        };
+        Ok(link.as_ref().and_then(name).map(str::to_owned))
+    }
+
+    /// `ip -4 address show`: each, and whether it bears berth's mark.
+    async fn addresses(&self) -> Result<Vec<(Marked, bool)>, NetworkError> {
+        let found = self.handle.address().get().execute();
+        let found: Vec<_> = found.try_collect().await.map_err(failed("list addresses".to_owned()))?;
+        Ok(found.iter().filter_map(address).collect())
     }
 
     /// `ip -4 route show table all proto 190`.
@@ -75,80 +84,31 @@ impl Kernel {
         let found: Vec<RuleMessage> = found.try_collect().await.map_err(failed("list rules".to_owned()))?;
         Ok(found.iter().filter_map(rule).collect())
     }
-}
 
-fn has_address(link: &LinkMessage, mac: MacAddress) -> bool {
-    link.attributes.iter().any(|a| matches!(a, LinkAttribute::Address(bytes) if bytes[..] == mac.0))
-}
-
-fn route(message: &RouteMessage) -> Route {
-    // A table above 255 is in the attribute; the header then says RT_TABLE_COMPAT (rtnetlink(7)).
-    let mut route =
-        Route { to: None, via: None, source: None, link: 0, table: u32::from(message.header.table) };
-    for attribute in &message.attributes {
-        match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(to)) => {
-                route.to = Some((*to, message.header.destination_prefix_length));
+    /// `ip route prepend`: neither NLM_F_REPLACE, which would take a route of others to the same destination away, nor
+    /// NLM_F_EXCL, which would be refused beside it (kernel, net/ipv4/fib_trie.c, fib_table_insert).
+    async fn prepend(&self, route: &Route) -> Result<(), rtnetlink::Error> {
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewRoute(route_message(route)));
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+        let mut answers = self.handle.clone().request(request)?;
+        while let Some(answer) = answers.next().await {
+            if let NetlinkPayload::Error(error) = answer.payload {
+                return Err(rtnetlink::Error::NetlinkError(error));
             }
-            RouteAttribute::Gateway(RouteAddress::Inet(via)) => route.via = Some(*via),
-            RouteAttribute::PrefSource(RouteAddress::Inet(source)) => route.source = Some(*source),
-            RouteAttribute::Oif(link) => route.link = *link,
-            RouteAttribute::Table(table) => route.table = *table,
-            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes a setting of the link. Its path has the link's name: it is opened first, and the name looked at after, so
+    /// that no rename makes it another link's.
+    async fn set(&self, seen: &Seen, path: &str, value: &str) -> Result<(), NetworkError> {
+        let failed = |error| NetworkError(format!("write {value} to /proc/sys/{path}: {error}"));
+        let setting = Setting::open(path).map_err(failed)?;
+        match self.named(seen.index).await? {
+            Some(name) if name == seen.name => setting.write(value).map_err(failed),
+            now => Err(NetworkError(format!("{} is now {}", seen.name, now.as_deref().unwrap_or("gone")))),
         }
     }
-    route
-}
-
-/// Ours by its protocol; none where it is somebody else's.
-fn rule(message: &RuleMessage) -> Option<Rule> {
-    let ours = message
-        .attributes
-        .iter()
-        .any(|a| matches!(a, RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL))));
-    let mut rule = Rule { from: Ipv4Addr::UNSPECIFIED, table: u32::from(message.header.table), priority: 0 };
-    for attribute in &message.attributes {
-        match attribute {
-            RuleAttribute::Source(IpAddr::V4(from)) => rule.from = *from,
-            RuleAttribute::Table(table) => rule.table = *table,
-            RuleAttribute::Priority(priority) => rule.priority = *priority,
-            _ => {}
-        }
-    }
-    ours.then_some(rule)
-}
-
-fn route_message(route: &Route) -> RouteMessage {
-    let mut builder = RouteMessageBuilder::<Ipv4Addr>::new()
-        .table_id(route.table)
-        .protocol(RouteProtocol::Other(PROTOCOL))
-        .output_interface(route.link)
-        .scope(if route.via.is_some() { RouteScope::Universe } else { RouteScope::Link });
-    if let Some((to, prefix)) = route.to {
-        builder = builder.destination_prefix(to, prefix);
-    }
-    if let Some(via) = route.via {
-        builder = builder.gateway(via);
-    }
-    if let Some(source) = route.source {
-        builder = builder.pref_source(source);
-    }
-    builder.build()
-}
-
-/// A rule to be removed must name all that it is known by, its protocol included: the kernel removes the first match.
-fn rule_message(rule: &Rule) -> RuleMessage {
-    let mut message = RuleMessage::default();
-    message.header.family = AddressFamily::Inet;
-    message.header.src_len = 32;
-    message.header.action = RuleAction::ToTable;
-    message.attributes = vec![
-        RuleAttribute::Source(IpAddr::V4(rule.from)),
-        RuleAttribute::Table(rule.table),
-        RuleAttribute::Priority(rule.priority),
-        RuleAttribute::Protocol(RouteProtocol::Other(PROTOCOL)),
-    ];
-    message
 }
 
 #[async_trait]
@@ -175,27 +135,32 @@ impl Network for Kernel {
     }
 
     async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
-        let Some(link) = self.link(mac).await? else {
-            return Ok(None);
-        };
-        let mut seen = Seen {
-            index: link.header.index,
-            up: link.header.flags.contains(LinkFlags::Up),
-            ..Default::default()
-        };
-        for attribute in &link.attributes {
-            match attribute {
-                LinkAttribute::IfName(name) => seen.name = name.clone(),
-                LinkAttribute::Mtu(mtu) => seen.mtu = *mtu,
-                LinkAttribute::MaxMtu(mtu) => seen.max_mtu = Some(*mtu),
-                _ => {}
+        while let Some(link) = self.link(mac).await? {
+            let mut seen = self.marks().await?;
+            seen.index = link.header.index;
+            seen.name = name(&link).unwrap_or_default().to_owned();
+            seen.up = link.header.flags.contains(LinkFlags::Up);
+            for attribute in &link.attributes {
+                match attribute {
+                    LinkAttribute::Mtu(mtu) => seen.mtu = *mtu,
+                    LinkAttribute::MaxMtu(mtu) => seen.max_mtu = Some(*mtu),
+                    _ => {}
+                }
+            }
+            let of_link = self.addresses().await?.into_iter().filter(|(a, _)| a.link == seen.index);
+            seen.addresses = of_link.map(|(a, _)| (a.address, a.prefix)).collect();
+            seen.sysctls = settings::read(&seen.name);
+            // Renamed meanwhile: these would be another link's settings, or none.
+            if self.named(seen.index).await?.as_ref() == Some(&seen.name) {
+                return Ok(Some(seen));
             }
         }
-        seen.addresses = self.addresses(seen.index).await?;
-        seen.routes = self.routes().await?;
-        seen.rules = self.rules().await?;
-        seen.sysctls = sysctls(&seen.name);
-        Ok(Some(seen))
+        Ok(None)
+    }
+
+    async fn marks(&self) -> Result<Seen, NetworkError> {
+        let marked = self.addresses().await?.into_iter().filter(|(_, ours)| *ours).map(|(a, _)| a).collect();
+        Ok(Seen { marked, routes: self.routes().await?, rules: self.rules().await?, ..Seen::default() })
     }
 
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError> {
@@ -203,10 +168,7 @@ impl Network for Kernel {
         let what = format!("{name}: {act:?}");
         let link = LinkUnspec::new_with_index(index);
         let done = match act {
-            Act::Set(path, value) => {
-                return std::fs::write(format!("/proc/sys/{path}"), value)
-                    .map_err(|error| NetworkError(format!("write {value} to /proc/sys/{path}: {error}")));
-            }
+            Act::Set(path, value) => return self.set(seen, path, value).await,
             Act::Mtu(mtu) => self.handle.link().set(link.mtu(*mtu).build()).execute().await,
             Act::Up => self.handle.link().set(link.up().build()).execute().await,
             Act::Address(address, prefix) => {
@@ -215,9 +177,15 @@ impl Network for Kernel {
                 message.header.flags = AddressHeaderFlags::empty();
                 // Without a prefix route: main keeps its one route to the subnet, by the primary interface.
                 message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute));
-                request.replace().execute().await
+                message.attributes.push(AddressAttribute::Protocol(MARK));
+                request.execute().await
             }
-            Act::AddRoute(route) => self.handle.route().add(route_message(route)).replace().execute().await,
+            Act::RemoveAddress(Marked { link, address, prefix }) => {
+                let message =
+                    AddressMessageBuilder::<Ipv4Addr>::new().index(*link).address(*address, *prefix).build();
+                self.handle.address().del(message).execute().await
+            }
+            Act::AddRoute(route) => self.prepend(route).await,
             Act::RemoveRoute(route) => self.handle.route().del(route_message(route)).execute().await,
             Act::AddRule(rule) => {
                 let mut request = self.handle.rule().add();
@@ -265,20 +233,12 @@ fn is_done_already(act: &Act, code: i32) -> bool {
     const EEXIST: i32 = -17;
     const ENOENT: i32 = -2;
     const ESRCH: i32 = -3;
+    const EADDRNOTAVAIL: i32 = -99;
+    const ENODEV: i32 = -19;
     match act {
         Act::AddRule(_) | Act::AddRoute(_) | Act::Address(..) => code == EEXIST,
         Act::RemoveRule(_) | Act::RemoveRoute(_) => code == ENOENT || code == ESRCH,
+        Act::RemoveAddress(_) => code == EADDRNOTAVAIL || code == ENODEV,
         _ => false,
     }
-}
-
-fn sysctls(link: &str) -> BTreeMap<String, String> {
-    SYSCTLS
-        .iter()
-        .filter_map(|(path, _)| {
-            let path = path.replace("{link}", link);
-            let value = std::fs::read_to_string(format!("/proc/sys/{path}")).ok()?;
-            Some((path, value.trim().to_owned()))
-        })
-        .collect()
 }

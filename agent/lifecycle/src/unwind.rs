@@ -96,12 +96,9 @@ async fn host_side(run: &Run, slot: &Slot) -> Result<(), Trouble> {
     if serial.is_some() && mounted.and_then(|mounted| mounted.serial) == serial {
         run.ports.disks.unmount(at).await.map_err(|e| Trouble::disk(STEP, e))?;
     }
-    let Some(eni) = &slot.eni else { return Ok(()) };
-    let seen = run.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?;
-    if let Some(seen) = seen {
-        for act in undo(&seen) {
-            run.ports.network.apply(&seen, &act).await.map_err(|e| Trouble::network(STEP, e))?;
-        }
+    let marks = run.ports.network.marks().await.map_err(|e| Trouble::network(STEP, e))?;
+    for act in undo(&marks) {
+        run.ports.network.apply(&marks, &act).await.map_err(|e| Trouble::network(STEP, e))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub const TABLE: u32 = 7001;
 /// berth's rule priority: before the 10001 of amazon-ec2-net-utils.
 pub const PRIORITY: u32 = 7001;
 
-/// berth's mark on routes and rules (rtm_protocol; 190 is free in iproute2's etc/iproute2/rt_protos).
+/// berth's mark on routes, rules and addresses (rtm_protocol; 190 is free in iproute2's etc/iproute2/rt_protos).
 pub const PROTOCOL: u8 = 190;
 
 /// The MTU inside a VPC (EC2 user guide, "Network MTU for your EC2 instance").
@@ -66,6 +66,17 @@ pub struct Rule {
     pub priority: u32,
 }
 
+/// An address that bears berth's mark (IFA_PROTO, Linux 5.18). An older kernel keeps no mark: there it goes with its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Marked {
+    /// Index of its link.
+    pub link: u32,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The length of its prefix.
+    pub prefix: u8,
+}
+
 /// What the kernel holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
@@ -85,6 +96,8 @@ pub struct Seen {
     pub routes: Vec<Route>,
     /// Rules that bear berth's mark.
     pub rules: Vec<Rule>,
+    /// Addresses that bear berth's mark, on any link.
+    pub marked: Vec<Marked>,
     /// The settings of [`SYSCTLS`] that exist, by path below /proc/sys.
     pub sysctls: BTreeMap<String, String>,
 }
@@ -98,9 +111,11 @@ pub enum Act {
     Mtu(u32),
     /// `ip address add … noprefixroute`.
     Address(Ipv4Addr, u8),
+    /// `ip address del`.
+    RemoveAddress(Marked),
     /// `ip link set up`.
     Up,
-    /// `ip route replace … proto 190`.
+    /// `ip route prepend … proto 190`: before a route of others to the same destination, which stays.
     AddRoute(Route),
     /// `ip route del … proto 190`.
     RemoveRoute(Route),
@@ -120,6 +135,8 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Vec<Act> {
     let mut acts = Vec::new();
     acts.extend(seen.rules.iter().filter(|rule| !rules.contains(rule)).copied().map(Act::RemoveRule));
     acts.extend(surplus(&rules, &seen.rules).into_iter().map(Act::RemoveRule));
+    let is_stale = |m: &&Marked| m.link != seen.index || !wanted.addresses.contains(&m.address);
+    acts.extend(seen.marked.iter().filter(is_stale).copied().map(Act::RemoveAddress));
     for (path, value) in SYSCTLS {
         let path = path.replace("{link}", &seen.name);
         if seen.sysctls.get(&path).is_some_and(|now| now != value) {
@@ -142,10 +159,12 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Vec<Act> {
     acts
 }
 
-/// The acts that take all of berth's marks away: rules first, so that no packet meets an empty table.
+/// The acts that take away all that bears berth's mark: rules first, so that no packet meets an empty table; the latest
+/// address first, because the earliest of a subnet would take the others along.
 pub fn undo(seen: &Seen) -> Vec<Act> {
     let rules = seen.rules.iter().copied().map(Act::RemoveRule);
-    rules.chain(seen.routes.iter().copied().map(Act::RemoveRoute)).collect()
+    let routes = seen.routes.iter().copied().map(Act::RemoveRoute);
+    rules.chain(routes).chain(seen.marked.iter().rev().copied().map(Act::RemoveAddress)).collect()
 }
 
 /// The routes of table 7001: the subnet on the link, and the default by its gateway.
@@ -187,7 +206,14 @@ mod tests {
                     seen.sysctls.insert(path, value);
                 }
                 Act::Mtu(mtu) => seen.mtu = mtu,
-                Act::Address(address, prefix) => seen.addresses.push((address, prefix)),
+                Act::Address(address, prefix) => {
+                    seen.addresses.push((address, prefix));
+                    seen.marked.push(Marked { link: seen.index, address, prefix });
+                }
+                Act::RemoveAddress(marked) => {
+                    seen.addresses.retain(|(a, _)| marked.link != seen.index || *a != marked.address);
+                    seen.marked.retain(|m| *m != marked);
+                }
                 Act::Up => seen.up = true,
                 Act::AddRoute(route) => seen.routes.push(route),
                 Act::RemoveRoute(route) => seen.routes.retain(|r| *r != route),
@@ -224,12 +250,28 @@ mod tests {
         seen.rules.push(stale_rule);
         seen.rules.push(seen.rules[0]);
         seen.routes.push(stale_route);
+        let elsewhere = Marked { link: 3, address: wanted().addresses[0], prefix: 24 };
+        let given_up = Marked { link: 7, address: Ipv4Addr::new(10, 0, 1, 99), prefix: 24 };
+        seen.marked.extend([elsewhere, given_up]);
         let acts = plan(&wanted(), &seen);
         assert_eq!(
             acts,
-            [Act::RemoveRule(stale_rule), Act::RemoveRule(seen.rules[0]), Act::RemoveRoute(stale_route)]
+            [
+                Act::RemoveRule(stale_rule),
+                Act::RemoveRule(seen.rules[0]),
+                Act::RemoveAddress(elsewhere),
+                Act::RemoveAddress(given_up),
+                Act::RemoveRoute(stale_route)
+            ]
         );
         assert_eq!(plan(&wanted(), &carried_out(seen, &acts)), []);
+    }
+
+    #[test]
+    fn undo_leaves_nothing_that_bears_the_mark() {
+        let seen = carried_out(new_link(), &plan(&wanted(), &new_link()));
+        let left = carried_out(seen.clone(), &undo(&seen));
+        assert_eq!((left.rules, left.routes, left.marked, left.addresses), (vec![], vec![], vec![], vec![]));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::world::State;
 use berth_plan::Millis;
-use berth_plan::network::{SYSCTLS, Seen};
+use berth_plan::network::{Rule, SYSCTLS, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A mount.
@@ -34,6 +34,8 @@ pub struct Host {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Links by MAC, the primary one left out.
     pub links: BTreeMap<String, Seen>,
+    /// Rules that bear berth's mark. They belong to no link and outlive each.
+    pub ip_rules: Vec<Rule>,
     /// Volumes whose devices are there.
     pub devices: BTreeSet<String>,
     /// What is mounted.
@@ -69,6 +71,7 @@ impl State {
         (host.boot, host.booted_at) = (boot, now);
         host.run.clear();
         host.links.clear();
+        host.ip_rules.clear();
         host.devices.clear();
         host.mount = None;
         host.broker = Broker::default();

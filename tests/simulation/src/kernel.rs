@@ -1,9 +1,11 @@
 //! The kernel's links: they appear when EC2 says that their interface is attached, and change by acts alone.
 
+use crate::host::Host;
 use crate::runs::Caller;
+use crate::world::State;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Network, NetworkError, Reached};
-use berth_plan::network::{Act, Seen, TABLE};
+use berth_plan::network::{Act, Marked, Route, Seen, TABLE};
 use berth_plan::{MacAddress, Millis};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -25,31 +27,54 @@ impl Network for Links {
     }
 
     async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
-        Ok(self.0.local("look", 0, |s, me| s.host(me).links.get(&mac.to_string()).cloned()).await)
+        let look = |s: &mut State, me: &str| {
+            let host = s.host(me);
+            let link = host.links.get(&mac.to_string())?;
+            Some(with_marks(link.clone(), host))
+        };
+        Ok(self.0.local("look", 0, look).await)
+    }
+
+    async fn marks(&self) -> Result<Seen, NetworkError> {
+        Ok(self.0.local("marks", 0, |s, me| with_marks(Seen::default(), s.host(me))).await)
     }
 
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError> {
         self.0
             .local("apply", 0, |s, me| {
-                let mut links = s.host(me).links.values_mut();
-                let Some(link) = links.find(|link| link.index == seen.index) else {
-                    return Err(NetworkError(format!("{}: No such device", seen.name)));
-                };
-                carry_out(link, act);
+                let host = s.host(me);
+                match act.clone() {
+                    Act::AddRule(rule) => host.ip_rules.push(rule),
+                    Act::RemoveRule(rule) => {
+                        if let Some(at) = host.ip_rules.iter().position(|r| *r == rule) {
+                            host.ip_rules.remove(at);
+                        }
+                    }
+                    Act::RemoveRoute(Route { link, .. }) | Act::RemoveAddress(Marked { link, .. }) => {
+                        // What is gone with its link is gone already.
+                        if let Some(link) = host.links.values_mut().find(|l| l.index == link) {
+                            carry_out(link, act);
+                        }
+                    }
+                    _ => {
+                        let Some(link) = host.links.values_mut().find(|l| l.index == seen.index) else {
+                            return Err(NetworkError(format!("{}: No such device", seen.name)));
+                        };
+                        carry_out(link, act);
+                    }
+                }
                 Ok(())
             })
             .await
     }
 
     async fn way_out(&self, from: Ipv4Addr, _to: Ipv4Addr) -> Result<u32, NetworkError> {
-        Ok(self.0.local("way out", 0, |s, me| way(s.host(me).links.values(), from)).await)
+        Ok(self.0.local("way out", 0, |s, me| way(s.host(me), from)).await)
     }
 
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
-        let answers = self
-            .0
-            .local("reach", 1, |s, me| s.zk.reaches(me) && way(s.host(me).links.values(), from) != PRIMARY)
-            .await;
+        let answers =
+            self.0.local("reach", 1, |s, me| s.zk.reaches(me) && way(s.host(me), from) != PRIMARY).await;
         if answers {
             return Reached::Answered;
         }
@@ -58,31 +83,44 @@ impl Network for Links {
     }
 }
 
-fn way<'a>(links: impl Iterator<Item = &'a Seen>, from: Ipv4Addr) -> u32 {
-    let mut links = links;
-    let leads = |link: &&Seen| {
-        link.up
-            && link.addresses.iter().any(|(a, _)| *a == from)
-            && link.rules.iter().any(|rule| rule.from == from && rule.table == TABLE)
-            && link.routes.iter().any(|route| route.to.is_none() && route.link == link.index)
-    };
-    links.find(leads).map_or(PRIMARY, |link| link.index)
+/// The marks of the whole host, as a look shows them.
+fn with_marks(link: Seen, host: &Host) -> Seen {
+    Seen {
+        routes: host.links.values().flat_map(|link| link.routes.clone()).collect(),
+        rules: host.ip_rules.clone(),
+        marked: host.links.values().flat_map(|link| link.marked.clone()).collect(),
+        ..link
+    }
 }
 
+fn way(host: &Host, from: Ipv4Addr) -> u32 {
+    let is_ruled = host.ip_rules.iter().any(|rule| rule.from == from && rule.table == TABLE);
+    let leads = |link: &&Seen| {
+        link.up
+            && is_ruled
+            && link.addresses.iter().any(|(a, _)| *a == from)
+            && link.routes.iter().any(|route| route.to.is_none() && route.link == link.index)
+    };
+    host.links.values().find(leads).map_or(PRIMARY, |link| link.index)
+}
+
+/// What is of a link.
 fn carry_out(link: &mut Seen, act: &Act) {
     match act.clone() {
         Act::Set(path, value) => drop(link.sysctls.insert(path, value)),
         Act::Mtu(mtu) => link.mtu = mtu,
-        Act::Address(address, prefix) => link.addresses.push((address, prefix)),
+        Act::Address(address, prefix) => {
+            link.addresses.push((address, prefix));
+            link.marked.push(Marked { link: link.index, address, prefix });
+        }
+        Act::RemoveAddress(marked) => {
+            link.addresses.retain(|(address, _)| *address != marked.address);
+            link.marked.retain(|m| *m != marked);
+        }
         Act::Up => link.up = true,
         Act::AddRoute(route) if link.routes.contains(&route) => {}
         Act::AddRoute(route) => link.routes.push(route),
         Act::RemoveRoute(route) => link.routes.retain(|r| *r != route),
-        Act::AddRule(rule) => link.rules.push(rule),
-        Act::RemoveRule(rule) => {
-            if let Some(at) = link.rules.iter().position(|r| *r == rule) {
-                link.rules.remove(at);
-            }
-        }
+        Act::AddRule(_) | Act::RemoveRule(_) => unreachable!("rules belong to no link"),
     }
 }

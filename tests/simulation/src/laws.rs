@@ -175,6 +175,9 @@ pub fn check_rest(s: &mut State) {
                 if !volumes.is_empty() || !enis.is_empty() {
                     broken.push(format!("{instance} has no slot, and {volumes:?} {enis:?} are left on it"));
                 }
+                if !host.ip_rules.is_empty() {
+                    broken.push(format!("{instance} has no slot, and {:?} are left on it", host.ip_rules));
+                }
                 if let Some(free) = free.get(&zone) {
                     broken.push(format!("{instance} has no slot, though {free:?} of {zone} are free"));
                 }

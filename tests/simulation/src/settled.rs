@@ -65,7 +65,7 @@ impl Settled {
             eni: enis == [resources.1],
             mounted: host.mount.as_ref().is_some_and(|mount| mount.volume == resources.0),
             consent: tag.map(|tag| tag.split(':').next().unwrap_or_default().to_owned()),
-            rules: host.links.values().map(|link| link.rules.len()).sum(),
+            rules: host.ip_rules.len(),
             unit: host.broker.state,
             registered: holder.as_deref() == Some(instance.as_bytes()),
             properties: host

@@ -28,6 +28,10 @@ pub trait Network: Send + Sync {
     /// What the kernel holds of the link with this address, and of berth's marks; none where there is no such link.
     async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError>;
 
+    /// What bears berth's marks, whatever became of the link: an interface that is pulled out takes its addresses and
+    /// routes along and leaves the rules. A `Seen` without a link.
+    async fn marks(&self) -> Result<Seen, NetworkError>;
+
     /// Carries out one act on the link of `seen`.
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError>;
 

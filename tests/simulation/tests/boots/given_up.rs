@@ -142,3 +142,29 @@ fn a_slot_that_was_started_is_not_given_up_when_its_disk_goes_bad() {
         world.assert_lawful();
     });
 }
+
+#[test]
+fn a_boot_that_gives_up_leaves_no_rule_though_its_interface_was_pulled_out() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        world.with(|s| {
+            let stuck = region::model::FaultKind::StuckAttaching;
+            s.region.inject(region::model::Fault::next("AttachVolume", stuck));
+        });
+        let run = world.boot(&instance);
+        world
+            .until(120_000, |s| (!s.host(&instance).ip_rules.is_empty()).then_some(()))
+            .await
+            .expect("the interface is configured while the volume is awaited");
+        world.with(|s| {
+            let eni = s.rules.slots[&0].1.clone();
+            let at = s.region.eni(&eni).and_then(|eni| eni.attachment.clone()).expect("it is attached");
+            let request = region::model::DetachEniRequest { attachment: at.id, ..Default::default() };
+            s.region.detach_network_interface(&region::model::Caller::admin(), request).expect("it is");
+        });
+        assert_eq!(gave_up(&run.exit().await), Some(1));
+        assert_eq!(world.with(|s| s.host(&instance).ip_rules.clone()), []);
+        world.assert_lawful();
+    });
+}
