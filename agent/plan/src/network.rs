@@ -19,11 +19,13 @@ pub const PROTOCOL: u8 = 190;
 /// The MTU inside a VPC (EC2 user guide, "Network MTU for your EC2 instance").
 pub const MTU: u32 = 9001;
 
-/// Settings of this link only. Loose reverse-path filter, because the strict one drops what arrives before the rule
-/// stands; answer ARP only for addresses of the link and announce only those; no address or route by router
-/// advertisements (kernel, Documentation/networking/ip-sysctl.rst).
-pub const SYSCTLS: [(&str, &str); 4] = [
-    ("net/ipv4/conf/{link}/rp_filter", "2"),
+/// Settings of this link only: answer ARP only for addresses of the link and announce only those; no address or route by
+/// router advertisements (kernel, Documentation/networking/ip-sysctl.rst).
+///
+/// The reverse-path filter stays the host's: its lookup goes by the rules (fib_validate_source), and every address of the
+/// link has one that leads back to it, so the strict filter passes what arrives. Before the rule stands the loose one
+/// would let it in, but the answer would leave by another link and be dropped by EC2.
+pub const SYSCTLS: [(&str, &str); 3] = [
     ("net/ipv4/conf/{link}/arp_ignore", "1"),
     ("net/ipv4/conf/{link}/arp_announce", "2"),
     ("net/ipv6/conf/{link}/accept_ra", "0"),
