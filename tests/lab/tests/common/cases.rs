@@ -105,8 +105,11 @@ pub(crate) struct Case {
     pub(crate) enis: Vec<String>,
 }
 
+/// A case's name, and what is changed on its stage.
+pub(crate) type Staged = (&'static str, fn(&mut Stage));
+
 /// A lab with these cases, every instance up and idle.
-pub(crate) async fn staged(cases: &[(&'static str, fn(&mut Stage))]) -> (World, Vec<Case>) {
+pub(crate) async fn staged(cases: &[Staged]) -> (World, Vec<Case>) {
     let world = made(REGION).await;
     let mut staged = Vec::new();
     for (name, change) in cases {

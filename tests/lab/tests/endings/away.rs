@@ -2,7 +2,7 @@
 //! CloudFormation. What comes back in time is waited out; what does not ends the boot at its deadline, and never is a
 //! reason to call the instance unhealthy.
 
-use crate::common::cases::{Case, Stage, ZOOKEEPER, plain, staged};
+use crate::common::cases::{Case, Stage, Staged, ZOOKEEPER, plain, staged};
 use crate::common::judged::End;
 use crate::common::worlds::shell;
 use futures_util::FutureExt;
@@ -18,8 +18,9 @@ const NO_SERVER: &str = "10.0.2.200:2181";
 /// For so long what comes late stays away: the wait is the case.
 const LATE: Duration = Duration::from_secs(10);
 
-/// A case: its stage, and what happens in it.
-type Story = for<'a> fn(&'a World, &'a Case) -> LocalBoxFuture<'a, ()>;
+/// A case: its name, its stage, and what happens in it.
+type Told = for<'a> fn(&'a World, &'a Case) -> LocalBoxFuture<'a, ()>;
+type Story = (&'static str, fn(&mut Stage), Told);
 
 fn fault(world: &World, case: &Case, api: &str, action: &str, kind: FaultKind, count: Option<u32>) {
     let (api, caller) = (Some(api.to_owned()), Some(case.on.id.clone()));
@@ -62,7 +63,7 @@ async fn late(world: &World, case: &Case, step: &str, back: impl AsyncFn()) {
 const REFUSE: &str = "ip address add 169.254.169.254/32 dev lo";
 const LISTEN: &str = "ip address del 169.254.169.254/32 dev lo";
 
-fn stories() -> Vec<(&'static str, fn(&mut Stage), Story)> {
+fn stories() -> Vec<Story> {
     vec![
         ("no-imds", plain, |world, case| {
             async {
@@ -209,7 +210,7 @@ fn stories() -> Vec<(&'static str, fn(&mut Stage), Story)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_control_plane_that_is_away_is_waited_for_and_at_the_deadline_told_as_a_failure_only() {
     let stories = stories();
-    let stages: Vec<(&'static str, fn(&mut Stage))> = stories.iter().map(|s| (s.0, s.1)).collect();
+    let stages: Vec<Staged> = stories.iter().map(|s| (s.0, s.1)).collect();
     let (world, cases) = staged(&stages).await;
     join_all(stories.iter().zip(&cases).map(|(story, case)| story.2(&world, case))).await;
     world.end(false).await.unwrap();

@@ -1,7 +1,7 @@
 //! How a boot ends that cannot go on: one case an instance, all side by side. Each ends within its deadline, with one
 //! sentence, the right exit code, the right telling or none, and nothing of any slot left.
 
-use crate::common::cases::{Case, SILENT, Stage, WORD, plain, staged};
+use crate::common::cases::{Case, SILENT, Stage, Staged, WORD, plain, staged};
 use crate::common::judged::End;
 use crate::common::worlds::shell;
 use futures_util::future::join_all;
@@ -212,8 +212,7 @@ async fn hangs(world: &World, case: &Case) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ec2_refuses_or_shows_ends_the_boot_with_its_sentence_and_nothing_left() {
     let rows = refusals();
-    let mut stages: Vec<(&'static str, fn(&mut Stage))> =
-        rows.iter().map(|row| (row.name, row.stage)).collect();
+    let mut stages: Vec<Staged> = rows.iter().map(|row| (row.name, row.stage)).collect();
     stages.push(("three-defects", three_defects));
     stages.push(("goes-with-me", plain));
     let (world, cases) = staged(&stages).await;
@@ -225,7 +224,7 @@ async fn what_ec2_refuses_or_shows_ends_the_boot_with_its_sentence_and_nothing_l
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unit_that_fails_for_good_is_told_and_one_that_is_silent_is_waited_for() {
-    let stages: [(&'static str, fn(&mut Stage)); 2] =
+    let stages: [Staged; 2] =
         [("dies-at-once", |stage| stage.prepare = DIES), ("hangs", |stage| stage.prepare = SILENT)];
     let (world, cases) = staged(&stages).await;
     futures_util::join!(dies_at_once(&world, &cases[0]), hangs(&world, &cases[1]));

@@ -3,7 +3,7 @@
 //! the signal is sent when the boot's own story says that the step is under way. The step `configure` is one write of one
 //! file: no signal can come between.
 
-use crate::common::cases::{Case, SILENT, Stage, WORD, ZOOKEEPER, plain, staged};
+use crate::common::cases::{Case, SILENT, Stage, Staged, WORD, ZOOKEEPER, plain, staged};
 use crate::common::judged::LIMIT;
 use crate::common::worlds::{run, shell};
 use futures_util::future::join_all;
@@ -195,7 +195,7 @@ async fn under_way(world: &World, case: &Case, step: &Step) {
 }
 
 async fn at_each_step(steps: &[Step], name: fn(&Step) -> &'static str, signal: &str, code: i32) {
-    let stages: Vec<(&'static str, fn(&mut Stage))> = steps.iter().map(|step| (name(step), step.3)).collect();
+    let stages: Vec<Staged> = steps.iter().map(|step| (name(step), step.3)).collect();
     let (world, cases) = staged(&stages).await;
     join_all(steps.iter().zip(&cases).map(|(step, case)| ended_by(&world, case, signal, code, step))).await;
     world.end(false).await.unwrap();
