@@ -6,7 +6,7 @@
 use crate::claim::{Claim, Registration, SlotRecords, State};
 use crate::holder::Standing;
 use crate::picture::{Defect, Slot};
-use crate::{BrokerId, InstanceId, Token};
+use crate::{BrokerId, InstanceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -14,8 +14,6 @@ use std::fmt;
 pub struct Sight<'a> {
     /// This instance.
     pub me: &'a InstanceId,
-    /// This run: an intent of another run of this instance is not mine.
-    pub token: &'a Token,
     /// The slots of my zone, lowest first.
     pub slots: &'a [Slot],
     /// The records of the slots.
@@ -133,12 +131,11 @@ pub fn choose(sight: &Sight<'_>) -> Decision {
     if let Some(id) = mine(sight) {
         return Decision { choice: Choice::Resume(id), passed: Vec::new() };
     }
-    let mut passed = Vec::new();
-    let mut unjudged = BTreeSet::new();
     let adopted = sight.slots.iter().find(|slot| adoptable(sight, slot));
     if let Some(slot) = adopted {
-        return Decision { choice: Choice::Adopt(slot.id), passed };
+        return Decision { choice: Choice::Adopt(slot.id), passed: Vec::new() };
     }
+    let (mut passed, mut unjudged) = (Vec::with_capacity(sight.slots.len()), BTreeSet::new());
     for slot in sight.slots {
         let reason = match vacancy(sight, slot) {
             Ok(choice) if unjudged.is_empty() => return Decision { choice, passed },
@@ -161,9 +158,13 @@ fn mine(sight: &Sight<'_>) -> Option<BrokerId> {
         (claim.state == State::Held && claim.names() == Some(sight.me)).then_some((*id, claim))
     });
     let attached = |id: BrokerId| sight.slots.iter().any(|s| s.id == id && s.exclusively_on(sight.me));
+    let faulty = |id: BrokerId| {
+        let slot = sight.slots.iter().find(|slot| slot.id == id);
+        slot.is_some_and(|slot| current_fault(slot, sight.records.get(&id)).is_some())
+    };
     named
         .max_by_key(|(id, claim)| (attached(*id), claim.started.is_some(), std::cmp::Reverse(*id)))
-        .filter(|(id, claim)| claim.started.is_some() || current_fault(sight, *id).is_none())
+        .filter(|(id, claim)| claim.started.is_some() || !faulty(*id))
         .map(|(id, _)| id)
 }
 
@@ -177,25 +178,27 @@ pub fn superfluous(
     records.iter().filter(|(id, r)| **id != kept && names_me(r)).map(|(id, _)| *id).collect()
 }
 
-fn current_fault(sight: &Sight<'_>, id: BrokerId) -> Option<String> {
-    let fault = sight.records.get(&id)?.fault.as_ref()?;
-    let slot = sight.slots.iter().find(|slot| slot.id == id)?;
-    (fault.seen_on == slot.fingerprint()).then(|| fault.reason.clone())
+fn current_fault<'a>(slot: &Slot, records: Option<&'a SlotRecords>) -> Option<&'a str> {
+    let fault = records?.fault.as_ref()?;
+    slot.is_printed(&fault.seen_on).then_some(fault.reason.as_str())
 }
 
-fn covering_intent<'a>(sight: &'a Sight<'_>, id: BrokerId) -> Option<&'a InstanceId> {
-    let intent = sight.records.get(&id)?.intent.as_ref()?;
-    (intent.instance != *sight.me).then_some(&intent.instance)
+fn covering_intent<'a>(me: &InstanceId, records: Option<&'a SlotRecords>) -> Option<&'a InstanceId> {
+    let intent = records?.intent.as_ref()?;
+    (intent.instance != *me).then_some(&intent.instance)
 }
 
 fn adoptable(sight: &Sight<'_>, slot: &Slot) -> bool {
-    let claimed = sight.records.get(&slot.id).and_then(|r| r.claim.as_ref()).and_then(|c| c.value.names());
-    slot.exclusively_on(sight.me)
-        && claimed.is_none()
-        && sight.records.get(&slot.id).is_none_or(|r| r.unreadable.is_none())
+    if !slot.exclusively_on(sight.me) {
+        return false;
+    }
+    let records = sight.records.get(&slot.id);
+    let claimed = records.and_then(|r| r.claim.as_ref()).and_then(|c| c.value.names());
+    claimed.is_none()
+        && records.is_none_or(|r| r.unreadable.is_none())
         && slot.defect.as_ref().is_none_or(|defect| matches!(defect, Defect::DeletedOnTermination(_)))
-        && current_fault(sight, slot.id).is_none()
-        && covering_intent(sight, slot.id).is_none()
+        && current_fault(slot, records).is_none()
+        && covering_intent(sight.me, records).is_none()
 }
 
 /// Judges one slot that is not mine: [`Choice::Take`], [`Choice::Succeed`], or why neither. A successor calls it at each
@@ -204,33 +207,37 @@ pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
     if let Some(defect) = &slot.defect {
         return Err(Reason::Defective(defect.clone()));
     }
-    if let Some(why) = sight.records.get(&slot.id).and_then(|r| r.unreadable.clone()) {
-        return Err(Reason::Unreadable(why));
+    let records = sight.records.get(&slot.id);
+    if let Some(why) = records.and_then(|r| r.unreadable.as_ref()) {
+        return Err(Reason::Unreadable(why.clone()));
     }
-    if let Some(why) = current_fault(sight, slot.id) {
-        return Err(Reason::Faulty(why));
+    if let Some(why) = current_fault(slot, records) {
+        return Err(Reason::Faulty(why.to_owned()));
     }
-    if let Some(other) = covering_intent(sight, slot.id) {
+    if let Some(other) = covering_intent(sight.me, records) {
         return Err(Reason::Intended(other.clone()));
     }
-    let claim: Option<&Claim> =
-        sight.records.get(&slot.id).and_then(|r| r.claim.as_ref()).map(|versioned| &versioned.value);
+    let claim: Option<&Claim> = records.and_then(|r| r.claim.as_ref()).map(|versioned| &versioned.value);
     if let Some(claim) = claim
         && claim.state == State::Unfinished
         && claim.names() == Some(sight.me)
     {
         return Err(Reason::Unfinished(claim.left.clone()));
     }
-    let mut witnesses: BTreeSet<&InstanceId> = slot.attached_to();
-    witnesses.extend(claim.and_then(Claim::names));
-    let (mut going, mut unjudged) = (Vec::new(), BTreeSet::new());
-    for holder in &witnesses {
+    let witnesses = slot.witnesses().chain(claim.and_then(Claim::names));
+    let (mut going, mut unjudged, mut last) = (Vec::new(), BTreeSet::new(), None);
+    for holder in witnesses {
+        // Mostly all three name the same one.
+        if last.replace(holder) == Some(holder) {
+            continue;
+        }
         match (sight.standing)(slot.id, holder) {
             Standing::Me | Standing::Gone => {}
-            Standing::Going(_) => going.push((*holder).clone()),
+            Standing::Going(_) if going.contains(holder) => {}
+            Standing::Going(_) => going.push(holder.clone()),
             Standing::Taken(why) => return Err(Reason::Held(why)),
             Standing::NotLookedUp => {
-                unjudged.insert((*holder).clone());
+                unjudged.insert(holder.clone());
             }
         }
     }
@@ -238,7 +245,7 @@ pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
         return Err(Reason::Unjudged(unjudged));
     }
     if let Some(registration) = sight.registrations.get(&slot.id)
-        && witnesses.is_empty()
+        && last.is_none()
         && !held_before(claim)
     {
         let host = registration.endpoints.first().map_or("an unknown host", |(host, _)| host.as_str());

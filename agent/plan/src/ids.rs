@@ -47,17 +47,64 @@ impl std::str::FromStr for BrokerId {
     }
 }
 
+/// The text of an EC2 id, kept in place: the choice compares thousands of them under the lock, and each would be another
+/// place in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Short {
+    bytes: [u8; 32],
+    length: u8,
+}
+
+impl Short {
+    fn words(&self) -> [u64; 4] {
+        let (words, _) = self.bytes.as_chunks();
+        [0, 1, 2, 3].map(|n| u64::from_be_bytes(words[n]))
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("made of a text that fitted")
+    }
+}
+
+impl From<&str> for Short {
+    /// The longest id, of an attachment, has 28 characters.
+    fn from(text: &str) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self { bytes, length: text.len() as u8 }
+    }
+}
+
+impl Ord for Short {
+    /// As texts: what lies behind the end is zero, and before any character.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.words().cmp(&other.words())
+    }
+}
+
+impl PartialOrd for Short {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $expected:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident($kept:ty), $expected:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name($kept);
 
         impl $name {
             /// The text as AWS or the kernel writes it.
             pub fn as_str(&self) -> &str {
-                &self.0
+                self.0.as_str()
             }
         }
 
@@ -67,7 +114,7 @@ macro_rules! text_id {
             fn from_str(text: &str) -> Result<Self, NotAnId> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
-                    Ok(Self(text.to_owned()))
+                    Ok(Self(text.into()))
                 } else {
                     Err(NotAnId { text: text.to_owned(), expected: $expected })
                 }
@@ -84,13 +131,13 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+                self.as_str().fmt(f)
             }
         }
     };
@@ -105,33 +152,33 @@ fn ec2(prefix: &str, text: &str) -> bool {
 
 text_id!(
     /// An EC2 instance.
-    InstanceId, "an instance id (i-…)", |t| ec2("i-", t));
+    InstanceId(Short), "an instance id (i-…)", |t| ec2("i-", t));
 text_id!(
     /// An EBS volume.
-    VolumeId, "a volume id (vol-…)", |t| ec2("vol-", t));
+    VolumeId(Short), "a volume id (vol-…)", |t| ec2("vol-", t));
 text_id!(
     /// A network interface.
-    EniId, "a network interface id (eni-…)", |t| ec2("eni-", t));
+    EniId(Short), "a network interface id (eni-…)", |t| ec2("eni-", t));
 text_id!(
     /// One attachment of a network interface to an instance.
-    AttachmentId, "an attachment id (eni-attach-…)", |t| ec2("eni-attach-", t));
+    AttachmentId(Short), "an attachment id (eni-attach-…)", |t| ec2("eni-attach-", t));
 text_id!(
     /// A subnet.
-    SubnetId, "a subnet id (subnet-…)", |t| ec2("subnet-", t));
+    SubnetId(Short), "a subnet id (subnet-…)", |t| ec2("subnet-", t));
 text_id!(
     /// An Availability Zone by name, as `eu-central-1a`.
-    Zone, "an Availability Zone", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+    Zone(String), "an Availability Zone", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
 text_id!(
     /// The kernel's boot id: `/proc/sys/kernel/random/boot_id`, new at each boot (random(4)).
-    BootId, "a kernel boot id", |t| t.len() == 36 && t.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
+    BootId(String), "a kernel boot id", |t| t.len() == 36 && t.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
 text_id!(
     /// What marks a node in ZooKeeper as made by this one run of berth, so that a lost reply can be read back.
-    Token, "a token", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+    Token(String), "a token", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
 
 impl VolumeId {
     /// The NVMe serial of the volume: its id without the dash (EC2 user guide, "Map Amazon EBS volumes to NVMe device names").
     pub fn serial(&self) -> String {
-        self.0.replacen('-', "", 1)
+        self.as_str().replacen('-', "", 1)
     }
 }
 
@@ -152,6 +199,18 @@ mod tests {
         assert_eq!(refused.to_string(), "\"vol-xyz\" is not a volume id (vol-…)");
         assert!("i-0123456789abcdef0".parse::<VolumeId>().is_err());
         assert!("i-0123456789ABCDEF0".parse::<InstanceId>().is_err());
+    }
+
+    #[test]
+    fn ids_are_ordered_and_shown_as_their_texts() {
+        let texts = ["i-0123456789abcdef0", "i-01234567", "i-0123456789abcdef1", "i-01234568", "i-f0000000"];
+        let mut sorted = texts;
+        sorted.sort_unstable();
+        let mut ids = texts.map(|text| text.parse::<InstanceId>().unwrap());
+        ids.sort();
+        assert_eq!(ids.each_ref().map(InstanceId::as_str), sorted);
+        let longest = "eni-attach-0123456789abcdef0";
+        assert_eq!(longest.parse::<AttachmentId>().unwrap().to_string(), longest);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use crate::{AttachmentId, BrokerId, EniId, InstanceId, MacAddress, SubnetId, VolumeId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::Ipv4Addr;
 
 /// A network interface as DescribeNetworkInterfaces shows it.
@@ -144,9 +145,14 @@ pub enum Defect {
 impl Slot {
     /// The instances that the two attachments name: two of the three witnesses (the claim is the third).
     pub fn attached_to(&self) -> BTreeSet<&InstanceId> {
+        self.witnesses().collect()
+    }
+
+    /// The same as they are found: an instance may come twice.
+    pub(crate) fn witnesses(&self) -> impl Iterator<Item = &InstanceId> {
         let volume = self.volume.iter().flat_map(|v| v.attachments.iter().map(|a| &a.instance));
         let eni = self.eni.iter().filter_map(|e| e.attachment.as_ref()?.instance.as_ref());
-        volume.chain(eni).collect()
+        volume.chain(eni)
     }
 
     /// Whether the volume (the ENI where slots have no volume) is attached to this instance in any state but `detached`.
@@ -164,12 +170,41 @@ impl Slot {
 
     /// What a fault of this slot was seen on. A fault lapses when this changes.
     pub fn fingerprint(&self) -> String {
-        let volume = self.volume.as_ref().map(|v| {
+        let mut text = String::with_capacity(96);
+        self.print(&mut text).expect("a string takes all that is written to it");
+        text
+    }
+
+    /// Whether this is the fingerprint now. Asked of thousands of slots under the lock, so nothing is allocated for it.
+    pub(crate) fn is_printed(&self, fingerprint: &str) -> bool {
+        let mut rest = Compared(fingerprint);
+        self.print(&mut rest).is_ok() && rest.0.is_empty()
+    }
+
+    fn print(&self, to: &mut impl fmt::Write) -> fmt::Result {
+        match &self.volume {
             // That there is a consent counts, not how far it is spent: berth itself writes that.
-            format!("{} {}GiB multi-attach={} consent={}", v.id, v.size, v.multi_attach, v.format.is_some())
-        });
-        let eni = self.eni.as_ref().map(|e| e.id.to_string());
-        format!("{} {}", volume.as_deref().unwrap_or("-"), eni.as_deref().unwrap_or("-"))
+            Some(v) => write!(
+                to,
+                "{} {}GiB multi-attach={} consent={} ",
+                v.id,
+                v.size,
+                v.multi_attach,
+                v.format.is_some()
+            )?,
+            None => to.write_str("- ")?,
+        }
+        to.write_str(self.eni.as_ref().map_or("-", |e| e.id.as_str()))
+    }
+}
+
+/// Takes what is written as long as it is what this text goes on with.
+struct Compared<'a>(&'a str);
+
+impl fmt::Write for Compared<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 
@@ -290,5 +325,15 @@ mod tests {
         let taken = ["/dev/xvda", "/dev/sdf", "/dev/xvdg"].map(str::to_owned).into();
         assert_eq!(free_device_name(&taken).unwrap(), "/dev/sdh");
         assert_eq!(free_device_index(&[0, 1, 3].into()), 2);
+    }
+
+    #[test]
+    fn a_fingerprint_is_known_again_and_any_other_is_not() {
+        let slot = Slot { id: BrokerId::new(1).expect("an id"), eni: None, volume: None, defect: None };
+        assert_eq!(slot.fingerprint(), "- -");
+        assert!(slot.is_printed("- -"));
+        for other in ["", "-", "- - ", "- -x", "vol-1 -"] {
+            assert!(!slot.is_printed(other), "{other:?}");
+        }
     }
 }

@@ -184,7 +184,7 @@ pub(crate) fn sight<'a>(
     registrations: &'a BTreeMap<BrokerId, berth_plan::claim::Registration>,
     standing: &'a dyn Fn(BrokerId, &InstanceId) -> Standing,
 ) -> Sight<'a> {
-    Sight { me: &run.me.instance, token: &run.token, slots: &seen.slots, records, registrations, standing }
+    Sight { me: &run.me.instance, slots: &seen.slots, records, registrations, standing }
 }
 
 /// How the holders of a slot stand, by the picture and, for one that EC2 does not know, by ZooKeeper's clock.

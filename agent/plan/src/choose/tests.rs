@@ -9,10 +9,6 @@ fn instance(n: u32) -> InstanceId {
     format!("i-{n:017x}").parse().unwrap()
 }
 
-fn token() -> Token {
-    "me-1".parse().unwrap()
-}
-
 fn slot(n: u32, attached: Option<u32>) -> Slot {
     let attachments = attached.map(|i| VolumeAttachment {
         instance: instance(i),
@@ -96,7 +92,6 @@ impl World {
         };
         choose(&Sight {
             me: &instance(ME),
-            token: &token(),
             slots: &self.slots,
             records: &self.records,
             registrations: &self.registrations,
@@ -206,20 +201,6 @@ fn a_fault_lapses_when_what_it_was_seen_on_changes() {
     let older = fault("another volume".into());
     let world = World::default().with(0, None, SlotRecords { fault: Some(older), ..empty() });
     assert_eq!(world.choose().choice, Choice::Take(id(0)));
-}
-
-#[test]
-fn ten_thousand_slots_are_judged_within_the_bound() {
-    let mut world = World::default();
-    for n in 0..10_000 {
-        world = world.claimed(n, Some(n + 100), true);
-    }
-    let before = std::time::Instant::now();
-    let decision = world.choose();
-    let took = before.elapsed();
-    assert_eq!((decision.choice, decision.passed.len()), (Choice::Nothing, 10_000));
-    // 10 ms is promised of an optimised build; this one is not, and its `standing` is slow on purpose.
-    assert!(took.as_millis() < 200, "{took:?}");
 }
 
 proptest! {
