@@ -25,7 +25,7 @@ help:
 	  make setup      installs what build and tests need (Debian 12); quick when all is there
 	  make demo       three brokers take their slots, one is lost and comes back as itself
 	  make test       builds everything, runs the tests (as root: namespaces, loop devices)
-	  make test-all   make test, the demo, and make templates
+	  make test-all   make test, the demo, forty runs of the herd, and make templates
 	  make lint       rustfmt, clippy, shellcheck, and the rules about dependencies
 	  make daily      tests of the crates that build without the AWS SDK: seconds
 	  make templates  the CloudFormation and Packer templates, units and cookbook, by their own checkers
@@ -62,6 +62,7 @@ test-all:
 	cargo build --workspace
 	cargo test --workspace
 	"$(LAB)" demo
+	"$(LAB)" herd --runs 40
 
 lint:
 	@$(clock)

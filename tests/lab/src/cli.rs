@@ -35,6 +35,15 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Thirty instances boot at once for thirty slots, run after run; in every second one ZooKeeper's leader is killed.
+    Herd {
+        /// How many runs.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+        /// Keep the records of runs that hold, too.
+        #[arg(long)]
+        keep: bool,
+    },
     /// Start a lab and leave it running until Ctrl-C.
     Up {
         /// What exists; its steps are not played. The demo's world by default.
@@ -75,6 +84,7 @@ pub fn main() -> i32 {
         Command::Init { pid1: false, spec } => crate::guest::pid1::outer(&spec),
         Command::Demo => with_runtime(demo_command()),
         Command::Run { scenario, keep } => with_runtime(run_command(scenario, keep)),
+        Command::Herd { runs, keep } => with_runtime(herd_command(runs, keep)),
         Command::Up { scenario } => with_runtime(up_command(scenario)),
         Command::Shell { instance, lab, command } => shell(&instance, lab.as_deref(), &command),
         Command::Clean => ledger::clean_abandoned().map(|cleaned| {
@@ -146,6 +156,15 @@ async fn run_command(path: PathBuf, keep: bool) -> Result<i32> {
         play::play(world).await
     })
     .await
+}
+
+async fn herd_command(runs: usize, keep: bool) -> Result<i32> {
+    let Some(played) = until_told(crate::herd::play(runs, keep)).await? else {
+        eprintln!("lab: told to stop");
+        ledger::clean_abandoned()?;
+        return Ok(130);
+    };
+    played.map(|()| 0)
 }
 
 async fn up_command(path: Option<PathBuf>) -> Result<i32> {

@@ -19,6 +19,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("kcat", "kcat"),
     ("java", "openjdk-17-jre-headless"),
     ("curl", "curl"),
+    ("python3", "python3"),
 ];
 
 /// The sentence for a tool that is not installed.

@@ -151,6 +151,12 @@ impl Fabric {
         netns::ip_whatever(&self.fab, &lines);
     }
 
+    /// Pulls all network interfaces out: the instances are gone, and with them the far ends.
+    pub fn clear(&self) {
+        let plugged: Vec<String> = self.ports().of_eni.keys().cloned().collect();
+        plugged.iter().for_each(|eni| self.unplug(eni));
+    }
+
     fn ports(&self) -> MutexGuard<'_, Ports> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }

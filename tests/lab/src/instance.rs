@@ -17,7 +17,7 @@ use crate::fabric::{Fabric, Interface, configure_primary};
 use crate::guest::pid1::READY;
 use crate::guest::root::Spec;
 use crate::image::{Image, lab_binary};
-use crate::ledger::{Ledger, end_processes_of};
+use crate::ledger::{Ledger, Made, end_processes_of};
 use crate::netns;
 use crate::volume::{Volume, next_name, power_cut};
 
@@ -122,7 +122,8 @@ impl Instance {
 
     async fn start(&mut self) -> Result<()> {
         netns::remove(&self.netns)?;
-        self.fabric.add_namespace(&self.netns)?;
+        self.ledger.note(Made::Netns(self.netns.clone()))?;
+        netns::add(&self.netns)?;
         self.interfaces.sort_by_key(|(index, _)| *index);
         for (index, interface) in &self.interfaces {
             self.fabric.plug(interface, &self.netns, &format!("eth{index}"))?;

@@ -26,13 +26,21 @@ pub struct Volume {
 impl Volume {
     /// Makes the image file (sparse) and its loop device.
     pub fn make(ledger: &Ledger, id: &str, size_gib: u64) -> Result<Volume> {
-        let directory = ledger.data().join("volumes");
-        fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
-        let image = directory.join(format!("{id}.img"));
-        let bytes = size_gib << 30;
-        fs::File::create(&image)
-            .and_then(|f| f.set_len(bytes))
-            .doing(|| format!("make {}", image.display()))?;
+        let image = image_of(ledger, id)?;
+        sparse(&image, size_gib)?;
+        Volume::shown(ledger, id, image, size_gib << 30)
+    }
+
+    /// Makes it as a copy of an image, holes kept as holes.
+    pub fn copy(ledger: &Ledger, id: &str, from: &Path) -> Result<Volume> {
+        let image = image_of(ledger, id)?;
+        let (source, target) = (from.to_string_lossy(), image.to_string_lossy());
+        tool("cp", &["--sparse=always", "--reflink=auto", &*source, &*target])?;
+        let bytes = fs::metadata(&image).doing(|| format!("look at {}", image.display()))?.len();
+        Volume::shown(ledger, id, image, bytes)
+    }
+
+    fn shown(ledger: &Ledger, id: &str, image: PathBuf, bytes: u64) -> Result<Volume> {
         ledger.note(Made::Loop(image.clone()))?;
         let device = tool("losetup", &["-f", "--show", &image.to_string_lossy()])
             .doing(|| format!("show volume {id} as a loop device (needs root and /dev/loop-control)"))?;
@@ -131,6 +139,18 @@ impl Volume {
         }
         Ok(())
     }
+}
+
+fn image_of(ledger: &Ledger, id: &str) -> Result<PathBuf> {
+    let directory = ledger.data().join("volumes");
+    fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
+    Ok(directory.join(format!("{id}.img")))
+}
+
+/// Makes a file of this size that holds nothing.
+pub fn sparse(path: &Path, size_gib: u64) -> Result<()> {
+    let file = fs::File::create(path).and_then(|file| file.set_len(size_gib << 30));
+    file.doing(|| format!("make {}", path.display()))
 }
 
 /// `O_EXCL`, whose value std does not name.

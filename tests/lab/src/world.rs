@@ -15,8 +15,9 @@ use tokio::task::JoinHandle;
 use crate::commands::require;
 use crate::error::{Doing, Error, Result};
 use crate::fabric::{API, Fabric, IMDS};
+use crate::ground::Ground;
 use crate::host::Host;
-use crate::image::{Image, Service};
+use crate::image::Image;
 use crate::instance::{inside, netns_of, ran};
 use crate::kafka::Clients;
 use crate::ledger::Ledger;
@@ -78,11 +79,14 @@ pub struct World {
     /// Clients with the address list of all slots.
     pub clients: Clients,
     /// ZooKeeper, if the scenario has one.
-    pub ensemble: tokio::sync::Mutex<Option<Ensemble>>,
+    pub ensemble: Arc<tokio::sync::Mutex<Option<Ensemble>>>,
     /// The scenario.
     pub scenario: Scenario,
     inner: Arc<Inner>,
     before: Host,
+    /// Fabric and ZooKeeper are somebody else's, who goes on with them.
+    borrowed: bool,
+    servers: Vec<JoinHandle<()>>,
     follower: JoinHandle<()>,
     trouble: watch::Receiver<Option<String>>,
     followed: watch::Receiver<usize>,
@@ -131,24 +135,39 @@ impl World {
         require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "blkid"])?;
         let before = Host::read()?;
         let ledger = Arc::new(Ledger::open()?);
-        let made = World::make_in(scenario, story, before, Arc::clone(&ledger)).await;
+        let made = async {
+            let ground =
+                Ground::make(&ledger, scenario.service, scenario.cluster.zookeeper, None, &story).await?;
+            World::stand(scenario, story, before, Arc::clone(&ledger), ground, false)
+        };
+        let made = made.await;
         if made.is_err() {
             ledger.close(true)?;
         }
         made
     }
 
-    async fn make_in(scenario: Scenario, story: Story, before: Host, ledger: Arc<Ledger>) -> Result<World> {
-        let fabric = Arc::new(Fabric::make(Arc::clone(&ledger))?);
-        let image = Image::bake(&ledger, scenario.service, scenario.service != Service::None)?;
-        let ensemble = match scenario.cluster.zookeeper {
-            0 => None,
-            size => {
-                require(&["java"])?;
-                let starting = Ensemble::start(&ledger, &fabric, size);
-                Some(story.wait("ZooKeeper", Duration::from_secs(60), starting).await??)
-            }
-        };
+    /// Makes everything but the instances on a ground that is there already and stays when this world ends. The ground
+    /// bears one world at a time: its addresses are the world's.
+    pub fn make_on(ground: &Ground, scenario: Scenario, story: Story) -> Result<World> {
+        let before = Host::read()?;
+        let ledger = Arc::new(Ledger::open()?);
+        let made = World::stand(scenario, story, before, Arc::clone(&ledger), ground.clone(), true);
+        if made.is_err() {
+            ledger.close(true)?;
+        }
+        made
+    }
+
+    fn stand(
+        scenario: Scenario,
+        story: Story,
+        before: Host,
+        ledger: Arc<Ledger>,
+        ground: Ground,
+        borrowed: bool,
+    ) -> Result<World> {
+        let Ground { fabric, image, ensemble, disks } = ground;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
         let settings = Settings {
             seed: scenario.region.seed,
@@ -159,13 +178,13 @@ impl World {
         };
         let mut region = Region::new(settings);
         scenario.region.fault.iter().for_each(|fault| region.inject(fault.clone()));
-        let (slots, volumes) = furnish::furnish(&mut region, &scenario, &ledger)?;
+        let (slots, volumes) = furnish::furnish(&mut region, &scenario, &ledger, disks.as_deref())?;
         let bootstrap = slots.iter().map(|s| format!("{}:9092", s.address)).collect::<Vec<_>>().join(",");
         let clients = Clients::new(fabric.srv(), &bootstrap);
         let served = Served::start(region);
         let listen = |at: Ipv4Addr| netns::listen(fabric.srv(), SocketAddr::from((at, 80)));
-        served.serve_api(listen(API)?);
-        served.serve_imds(listen(IMDS)?, Identify::ByAddress);
+        let servers =
+            vec![served.serve_api(listen(API)?), served.serve_imds(listen(IMDS)?, Identify::ByAddress)];
         let (send, trouble) = watch::channel(None);
         let shared = Shared { volumes, slots: slots.clone(), ..Shared::default() };
         let inner = Arc::new(Inner {
@@ -179,7 +198,6 @@ impl World {
         });
         let (tell_followed, followed) = watch::channel(0);
         let follower = tokio::spawn(follow::follow(served.clone(), Arc::clone(&inner), tell_followed));
-        let ensemble = tokio::sync::Mutex::new(ensemble);
         Ok(World {
             served,
             story,
@@ -189,6 +207,8 @@ impl World {
             scenario,
             inner,
             before,
+            borrowed,
+            servers,
             follower,
             trouble,
             followed,
@@ -199,6 +219,11 @@ impl World {
     /// The lab's id.
     pub fn id(&self) -> &str {
         self.inner.ledger.id()
+    }
+
+    /// Where the logs and the journal of this lab are.
+    pub fn logs(&self) -> std::path::PathBuf {
+        self.inner.ledger.logs()
     }
 
     /// The namespace of clients and services.
@@ -358,8 +383,16 @@ impl World {
     pub async fn end(mut self, keep_logs: bool) -> Result<Option<std::path::PathBuf>> {
         self.ended = true;
         self.stop_following();
-        drop(self.ensemble.lock().await.take());
+        for server in self.servers.drain(..) {
+            server.abort();
+            // Its listener is closed when it has ended: the next world of this ground listens there.
+            let _ = server.await;
+        }
+        if !self.borrowed {
+            drop(self.ensemble.lock().await.take());
+        }
         let kept = self.inner.ledger.close(keep_logs)?;
+        self.inner.fabric.clear();
         let left = self.before.left_by(self.inner.ledger.id(), &Host::read()?);
         if left.is_empty() {
             Ok(kept)
@@ -370,6 +403,7 @@ impl World {
 
     fn stop_following(&self) {
         self.follower.abort();
+        self.servers.iter().for_each(JoinHandle::abort);
         self.inner.shared().lives.drain(..).for_each(|life| life.abort());
     }
 }
@@ -381,7 +415,10 @@ impl Drop for World {
             return;
         }
         self.stop_following();
-        drop(self.ensemble.get_mut().take());
+        // Held by somebody: then the end of all processes of the fabric ends it.
+        if let (false, Ok(mut ensemble)) = (self.borrowed, self.ensemble.try_lock()) {
+            drop(ensemble.take());
+        }
         match self.inner.ledger.close(true) {
             Ok(Some(kept)) => eprintln!("lab: logs are kept in {}", kept.display()),
             Ok(None) => {}

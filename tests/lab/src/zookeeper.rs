@@ -64,10 +64,37 @@ impl Ensemble {
         (0..self.servers.len()).map(|n| format!("{}:{PORT}", zookeeper(n))).collect::<Vec<_>>().join(",")
     }
 
+    /// The server that leads now, from 0.
+    pub async fn leader(&self) -> Result<usize> {
+        for n in (0..self.servers.len()).filter(|n| self.servers[*n].is_some()) {
+            let (srv, at) = (self.srv.clone(), SocketAddr::from((zookeeper(n), PORT)));
+            let said = tokio::task::spawn_blocking(move || four_letters(&srv, at, "srvr")).await;
+            if said.is_ok_and(|said| said.is_ok_and(|text| text.contains("Mode: leader"))) {
+                return Ok(n);
+            }
+        }
+        Err(Error::new("no ZooKeeper server says that it leads"))
+    }
+
+    /// Where a server writes its transactions down.
+    pub fn transactions(&self, n: usize) -> Option<PathBuf> {
+        self.dirs.get(n).map(|dir| dir.join("version-2"))
+    }
+
     /// Starts a server that was killed and waits until it serves.
     pub async fn start_server(&mut self, n: usize) -> Result<()> {
         self.spawn(n)?;
         self.ready(n).await
+    }
+
+    /// Starts every server that was killed, and waits until each serves.
+    pub async fn start_missing(&mut self) -> Result<()> {
+        for n in 0..self.servers.len() {
+            if self.servers[n].is_none() {
+                self.start_server(n).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Kills a server without warning.

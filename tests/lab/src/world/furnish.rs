@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use region::model::{
     EniSpec, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, StackSpec, SubnetSpec, VolumeSpec,
 };
 
 use super::{GROUP, STACK, SlotMade, World};
+use crate::commands::run;
 use crate::error::{Error, Result};
 use crate::fabric::{ZONES, subnet_cidr, zone, zookeeper};
 use crate::image::Service;
 use crate::ledger::Ledger;
 use crate::scenario::{Disk, Launch, Loose, Scenario};
 use crate::user_data;
-use crate::volume::Volume;
+use crate::volume::{Volume, sparse};
 use crate::zookeeper::PORT;
+
+/// The last part of the first slot's address.
+const FIRST_HOST: usize = 50;
 
 impl World {
     /// Launches the group and the other instances, all at this moment.
@@ -98,11 +104,23 @@ fn subnet(region: &Region, letter: &str) -> Result<String> {
     found.ok_or_else(|| Error::new(format!("no subnet in {zone}")))
 }
 
+/// The image of the n-th slot that worlds of one ground copy: each with a UUID of its own, for the kernel mounts no second
+/// xfs of the same one.
+fn formatted(disks: &Path, nth: usize, size_gib: u64) -> Result<PathBuf> {
+    let image = disks.join(format!("{nth}-{size_gib}.img"));
+    if !image.exists() {
+        sparse(&image, size_gib)?;
+        run(Command::new("mkfs.xfs").arg("-q").arg(&image))?;
+    }
+    Ok(image)
+}
+
 /// Subnets, and each slot's volume and network interface.
 pub(super) fn furnish(
     region: &mut Region,
     scenario: &Scenario,
     ledger: &Ledger,
+    disks: Option<&Path>,
 ) -> Result<(Vec<SlotMade>, HashMap<String, Volume>)> {
     let mut subnets = Vec::new();
     for (n, letter) in ZONES.iter().enumerate() {
@@ -113,7 +131,7 @@ pub(super) fn furnish(
         }));
     }
     let (mut slots, mut volumes) = (Vec::new(), HashMap::new());
-    for slot in &scenario.slot {
+    for (nth, slot) in scenario.slot.iter().enumerate() {
         let place = ZONES
             .iter()
             .position(|z| *z == slot.zone)
@@ -122,7 +140,9 @@ pub(super) fn furnish(
             ("Name".to_owned(), format!("KAFKA-{}", slot.id)),
             ("berth:cluster".to_owned(), scenario.cluster.name.clone()),
         ]);
-        let address = Ipv4Addr::new(10, 0, place as u8 + 1, 50 + slot.id as u8);
+        let host = u8::try_from(FIRST_HOST + nth).ok().filter(|host| *host < zookeeper(0).octets()[3]);
+        let host = host.ok_or_else(|| Error::new(format!("slot {}: no address is left", slot.id)))?;
+        let address = Ipv4Addr::new(10, 0, place as u8 + 1, host);
         let eni = region.add_eni(EniSpec {
             subnet: subnets[place].clone(),
             private_ips: vec![address],
@@ -138,11 +158,14 @@ pub(super) fn furnish(
             tags,
             ..VolumeSpec::default()
         });
-        let volume = Volume::make(ledger, &id, slot.size_gib)?;
-        match slot.disk {
-            Disk::Xfs => volume.format("xfs")?,
-            Disk::Ext4 => volume.format("ext4")?,
-            Disk::Consent | Disk::Blank => {}
+        let volume = match (slot.disk, disks) {
+            (Disk::Xfs, Some(disks)) => Volume::copy(ledger, &id, &formatted(disks, nth, slot.size_gib)?)?,
+            _ => Volume::make(ledger, &id, slot.size_gib)?,
+        };
+        match (slot.disk, disks) {
+            (Disk::Xfs, None) => volume.format("xfs")?,
+            (Disk::Ext4, _) => volume.format("ext4")?,
+            _ => {}
         }
         volumes.insert(id.clone(), volume);
         slots.push(SlotMade { id: slot.id, zone: zone(&slot.zone), volume: id, eni, address });
