@@ -41,12 +41,16 @@ pub(super) async fn listed(client: &Client, dir: &str) -> Result<Vec<String>, Fa
 }
 
 /// All records of a cluster, reads side by side.
+///
+/// Intents before claims, here and in each slot: one transaction makes a claim of an intent, without the lock. Read the other
+/// way round, a slot could show neither, for the claim was not there yet and the intent no longer. One session's reads are
+/// answered in the order in which they were sent.
 pub(super) async fn records_of(
     client: &Client,
     paths: &Paths,
 ) -> Result<BTreeMap<BrokerId, SlotRecords>, Failure> {
     let mut ids = BTreeSet::new();
-    for dir in [paths.slots(), paths.intents(), paths.faults()] {
+    for dir in [paths.intents(), paths.slots(), paths.faults()] {
         let children = listed(client, &dir).await?;
         ids.extend(children.iter().filter_map(|child| child.parse::<BrokerId>().ok()));
     }
@@ -57,8 +61,8 @@ pub(super) async fn records_of(
 /// The records of one slot. One that cannot be read is told as such and is nobody else's trouble.
 pub(super) async fn record_of(client: &Client, paths: &Paths, id: BrokerId) -> Result<SlotRecords, Failure> {
     let (slot, intent, fault) = (paths.slot(id), paths.intent(id), paths.fault(id));
-    let (claim, intended, faulty) =
-        join3(data(client, slot.clone()), data(client, intent.clone()), data(client, fault.clone())).await;
+    let (intended, claim, faulty) =
+        join3(data(client, intent.clone()), data(client, slot.clone()), data(client, fault.clone())).await;
     let mut records = SlotRecords::default();
     let claim = parsed(&slot, claim?, Claim::read, &mut records.unreadable);
     records.claim = claim.map(|(value, stat)| Versioned {
