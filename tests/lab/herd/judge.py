@@ -158,6 +158,8 @@ def not_lowest(record, nodes, accepted, zones, time, slot, instance):
         return
     if chosen["zone"] != zones.get(instance):
         yield f"{instance} of {zones.get(instance)} intended slot {slot} of {chosen['zone']}"
+    if json.loads(nodes.get(f"{record.root}slots/{slot}") or "{}").get("state") == "held":
+        yield f"{instance} intended slot {slot}, whose claim was held"
     for lower in sorted(id for id, other in record.slots.items() if id < slot and other["zone"] == chosen["zone"]):
         claim = json.loads(nodes.get(f"{record.root}slots/{lower}") or "{}")
         taken = (

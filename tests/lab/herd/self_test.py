@@ -210,6 +210,13 @@ def left_intent():
     return run, f"{ROOT}intents/0 was left behind"
 
 
+def intent_on_a_claimed_slot():
+    run = Run().play()
+    run.step(98, 999, create(f"{ROOT}intents/0", '{"instance": "i-3"}'), 2)
+    run.step(99, 999, delete(f"{ROOT}intents/0"), 2)
+    return run, "i-3 intended slot 0, whose claim was held"
+
+
 def left_lock():
     run = Run().play()
     run.step(99, 999, create(f"{ROOT}lock/n-0000000099", "{}"), 2)
@@ -250,7 +257,8 @@ def leader_lived():
 SPOILT = [
     duplicate_slot, wrong_zone, skipped_slot, skipped_slot_of_a_lost_intent, two_slots_of_one, two_claims_of_one,
     missing_instance, missing_launch, half_a_slot, parts_of_two_instances, given_up, never_attached, told_twice, told_nothing,
-    told_failure, left_intent, left_lock, claim_that_changed_hands, without_intent, not_registered, lost_instance, leader_lived,
+    told_failure, left_intent, intent_on_a_claimed_slot, left_lock, claim_that_changed_hands, without_intent, not_registered,
+    lost_instance, leader_lived,
 ]  # fmt: skip
 
 
