@@ -19,7 +19,10 @@ use std::time::Duration;
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
 
+pub(crate) use ours::Ours;
+
 mod messages;
+mod ours;
 mod settings;
 
 /// The kernel.

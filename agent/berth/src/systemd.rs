@@ -11,7 +11,9 @@ pub(crate) struct Systemd;
 
 async fn systemctl(arguments: &[&str]) -> Result<String, ServiceError> {
     let what = format!("systemctl {}", arguments.join(" "));
-    let output = Command::new("systemctl").args(arguments).stdin(Stdio::null()).output().await;
+    // Who stops waiting for a manager that does not answer leaves no systemctl behind.
+    let output =
+        Command::new("systemctl").args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.map_err(|error| ServiceError(format!("{what}: {error}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

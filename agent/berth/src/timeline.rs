@@ -19,6 +19,9 @@ pub(crate) struct Story {
     pub(crate) boot: String,
     /// The process that writes this.
     pub(crate) process: u32,
+    /// When that process began: its number may be another's later.
+    #[serde(default)]
+    pub(crate) began: Option<u64>,
     /// The steps in the order in which they began. Times are milliseconds since the kernel booted.
     pub(crate) steps: Vec<StepStory>,
     /// How it ended; none while it runs.
@@ -38,6 +41,30 @@ pub(crate) struct StepStory {
     pub(crate) facts: Vec<String>,
 }
 
+impl Story {
+    /// Whether the process that writes this is still there.
+    pub(crate) fn goes_on(&self) -> bool {
+        // A story without a beginning is of an older berth, which may be running still.
+        self.ended.is_none()
+            && began(self.process).is_some_and(|began| self.began.is_none_or(|of| of == began))
+    }
+}
+
+/// When a process began, in clock ticks since the kernel booted; none where it has ended, waited for or not.
+fn began(process: u32) -> Option<u64> {
+    began_by(&std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+}
+
+/// By proc_pid_stat(5): the state is the third field, the start the 22nd; the second may hold spaces and parentheses.
+fn began_by(stat: &str) -> Option<u64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
 /// How many facts of one step are kept.
 const FACTS: usize = 100;
 
@@ -49,7 +76,9 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn new(boot: &str) -> Self {
-        let story = Story { boot: boot.to_owned(), process: std::process::id(), ..Story::default() };
+        let process = std::process::id();
+        let began = began(process);
+        let story = Story { boot: boot.to_owned(), process, began, ..Story::default() };
         let shown = Self { story: Mutex::new(story), under_way: Mutex::default() };
         shown.change(|_| {});
         shown
@@ -147,14 +176,22 @@ impl Timeline for Shown {
     }
 }
 
-/// For commands that only look: nothing is written.
-pub(crate) struct Quiet;
+/// For commands that only look: nothing is written; what was waited for last is told where they give up.
+#[derive(Default)]
+pub(crate) struct LastWait(Mutex<Option<String>>);
 
-impl Timeline for Quiet {
+impl LastWait {
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0.lock().expect("no holder of this lock panics").clone()
+    }
+}
+
+impl Timeline for LastWait {
     fn began(&self, _: Step) {}
 
     fn waiting(&self, step: Step, what: &str) {
         tracing::debug!(%step, "waiting for {what}");
+        *self.0.lock().expect("no holder of this lock panics") = Some(what.to_owned());
     }
 
     fn fact(&self, step: Step, fact: &str) {
@@ -162,4 +199,26 @@ impl Timeline for Quiet {
     }
 
     fn ended(&self, _: Step, _: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_and_was_not_waited_for_is_over() {
+        let line = "77 (a) b) S 1 77 77 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 123456 1 1";
+        assert_eq!(began_by(line), Some(123_456));
+        assert_eq!(began_by(&line.replace(") S ", ") Z ")), None);
+    }
+
+    #[test]
+    fn a_story_goes_on_only_while_its_own_process_is_there() {
+        let process = std::process::id();
+        let story = Story { process, began: began(process), ..Story::default() };
+        assert!(story.goes_on());
+        assert!(!Story { began: Some(1), ..story.clone() }.goes_on(), "the number is another's");
+        assert!(!Story { ended: Some("ready".to_owned()), ..story.clone() }.goes_on());
+        assert!(!Story { process: u32::MAX, ..story }.goes_on());
+    }
 }

@@ -59,6 +59,12 @@ pub(crate) fn detach_has_settled(run: &Run, slot: &Slot, looks: u32) -> Result<b
     Ok(true)
 }
 
+/// Whether a detach of the slot's volume was asked for and is not known to have settled. Only reads.
+pub(crate) fn is_detaching(run: &Run, slot: &Slot) -> bool {
+    let noted = read(run).unwrap_or_default();
+    slot.volume.as_ref().is_some_and(|volume| noted.0.contains_key(&volume.id))
+}
+
 /// The instance for which a slot was started. With ZooKeeper away after a reboot it alone tells a holder, which waits
 /// for ever, from an instance that gives up at its deadline.
 const STARTED: &str = "started";

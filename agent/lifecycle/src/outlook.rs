@@ -1,56 +1,229 @@
 //! What a boot would do now, and why: it changes nothing.
+//!
+//! It asks what a boot asks and decides by the same functions, without lock and intent. What a boot would only find out
+//! later (the device, the registration of others meanwhile) is not foretold.
 
-use crate::steps::{Absences, intend, observe};
-use crate::{Run, Trouble};
-use berth_plan::choose::{Choice, Decision, choose};
-use berth_plan::claim::{Registration, SlotRecords};
-use berth_plan::picture::Slot;
+mod told;
+
+use crate::run::Run;
+use crate::steps::intend::{self, Resumed};
+use crate::steps::{Absences, SlotsSeen, observe, refuse_unfit};
+use crate::strays::{Strays, strays};
+use crate::{Step, Trouble};
+use berth_plan::choose::{Choice, Decision, Reason, choose, vacancy};
+use berth_plan::claim::{Claim, Registration, SlotRecords};
+use berth_plan::holder::AGREEING_READS;
+use berth_plan::picture::{Picture, Slot};
+use berth_plan::prospect::{Prospect, prospect};
+use berth_plan::telling::{EXIT_CONFIGURATION, Kind};
 use berth_plan::{BrokerId, InstanceId};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// One slot of my zone, and all that is known of it.
+pub struct SlotOutlook {
+    /// Its parts.
+    pub slot: Slot,
+    /// Its records.
+    pub records: SlotRecords,
+    /// The service's own entry under its id.
+    pub registration: Option<Registration>,
+    /// The instances that claim and attachments name, and how EC2 and Auto Scaling show them.
+    pub holders: BTreeMap<InstanceId, String>,
+    /// Whether a boot could go for it now.
+    pub vacancy: Result<Choice, Reason>,
+    /// What would become of its volume.
+    pub disk: Option<Prospect>,
+}
+
+/// What a boot would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Would {
+    /// End at once, without trouble.
+    NotNow(String),
+    /// Go for a slot.
+    Go(Choice),
+    /// Wait, and then go for this slot, which is now passed over for this reason.
+    Later(Choice, String),
+    /// Wait: nothing that it could do itself makes a slot vacant.
+    Wait,
+    /// Give up: the sentence, and the exit code.
+    GiveUp(String, u8),
+}
+
 /// One look at everything.
 pub struct Outlook {
-    /// The slots of my zone.
-    pub slots: Vec<Slot>,
-    /// Their records.
-    pub records: BTreeMap<BrokerId, SlotRecords>,
-    /// The service's own register.
-    pub registrations: BTreeMap<BrokerId, Registration>,
-    /// What a boot would choose now.
-    pub decision: Decision,
+    /// The slots of my zone, lowest first.
+    pub slots: Vec<SlotOutlook>,
+    /// What a boot would do now.
+    pub would: Would,
+    /// At what it would end after that, by what EC2 and the claim tell already.
+    pub refusal: Option<String>,
+    /// What it would undo or wait for besides.
+    pub notes: Vec<String>,
 }
 
-/// Looks, and decides as a boot would: without lock and intent.
+struct Look {
+    seen: SlotsSeen,
+    records: BTreeMap<BrokerId, SlotRecords>,
+    registrations: BTreeMap<BrokerId, Registration>,
+    absences: Absences,
+}
+
+/// Looks, and decides as a boot would, were the instances of `gone` terminated. Trouble: it could not look.
 pub async fn outlook(run: &Run, gone: &BTreeSet<InstanceId>) -> Result<Outlook, Trouble> {
-    let trouble = |error| Trouble::claims(crate::Step::Intend, &error);
-    let records = run.ports.claims.records().await.map_err(trouble)?;
-    let registrations = run.ports.registrations.all().await.map_err(trouble)?;
-    let mut seen = observe(run, &intend::holders_in_zone(run, &records)).await?;
-    for instance in gone {
-        let state = seen.picture.instances.entry(instance.clone()).or_default();
-        state.state = "terminated".to_owned();
-        seen.picture.asked.insert(instance.clone());
+    let unfit = refuse_unfit(&run.me);
+    let looked = match (look(run, gone).await, &unfit) {
+        (Ok(looked), _) => Ok(looked),
+        (Err(trouble), Ok(None)) if trouble.kind != Kind::Configuration => return Err(trouble),
+        (Err(trouble), _) => Err(trouble),
+    };
+    let slots = looked.as_ref().map(|look| slots(run, look)).unwrap_or_default();
+    let ended = match (unfit, &looked) {
+        (Ok(Some(why)), _) => Some(Would::NotNow(why)),
+        (Err(trouble), _) => Some(gives_up(&trouble)),
+        (Ok(None), Err(trouble)) => Some(gives_up(trouble)),
+        (Ok(None), Ok(_)) => None,
+    };
+    let would = match (ended, &looked) {
+        (Some(would), _) => would,
+        (None, Ok(look)) => decided(run, look),
+        (None, Err(trouble)) => gives_up(trouble),
+    };
+    let mut outlook = Outlook { slots, would, refusal: None, notes: Vec::new() };
+    if let Ok(look) = &looked {
+        outlook.refusal = outlook.refused(run);
+        outlook.notes = outlook.noted(run, look, gone);
     }
-    let absences = Absences::default();
-    let judge = intend::judge(run, &seen.picture, &records, &absences);
-    let decision = choose(&intend::sight(run, &seen, &records, &registrations, &judge));
-    drop(judge);
-    Ok(Outlook { slots: seen.slots, records, registrations, decision })
+    Ok(outlook)
 }
 
-impl Outlook {
-    /// The choice in one sentence.
-    pub fn sentence(&self) -> String {
-        match &self.decision.choice {
-            Choice::Resume(id) => format!("go on with slot {id}, which is this instance's already"),
-            Choice::Adopt(id) => format!("go on with slot {id}, whose volume is attached to this instance"),
-            Choice::Take(id) => format!("take slot {id}, the lowest vacant one of this zone"),
-            Choice::Succeed(id, going) => {
-                let who: Vec<&str> = going.iter().map(InstanceId::as_str).collect();
-                format!("take slot {id} as soon as {} has let go of it", who.join(", "))
-            }
-            Choice::LookAgain(who) => format!("look up {} holders more, then choose", who.len()),
-            Choice::Nothing => "wait: no slot of this zone is vacant".to_owned(),
+fn gives_up(trouble: &Trouble) -> Would {
+    Would::GiveUp(trouble.to_string(), EXIT_CONFIGURATION)
+}
+
+async fn look(run: &Run, gone: &BTreeSet<InstanceId>) -> Result<Look, Trouble> {
+    let trouble = |error| Trouble::claims(Step::Intend, &error);
+    let mut records = run.ports.claims.records().await.map_err(trouble)?;
+    let mut registrations = run.ports.registrations.all().await.map_err(trouble)?;
+    // An intent goes with its owner's session.
+    for records in records.values_mut() {
+        records.intent.take_if(|intent| gone.contains(&intent.instance));
+    }
+    let mut named = intend::holders_in_zone(run, &records);
+    loop {
+        let mut seen = observe(run, &named).await?;
+        for instance in gone {
+            seen.picture.instances.entry(instance.clone()).or_default().state = "terminated".to_owned();
+            seen.picture.asked.insert(instance.clone());
         }
+        let mut absences = Absences::default();
+        absences.count(&seen.picture);
+        let look = Look { seen, records, registrations, absences };
+        match decision(run, &look).choice {
+            // A claim of another zone on a slot of mine: a boot looks its holder up as well.
+            Choice::LookAgain(who) if !who.is_subset(&named) => named.extend(who),
+            _ => return Ok(look),
+        }
+        Look { records, registrations, .. } = look;
+    }
+}
+
+fn decision(run: &Run, look: &Look) -> Decision {
+    let judge = intend::judge(run, &look.seen.picture, &look.records, &look.absences);
+    choose(&intend::sight(run, &look.seen, &look.records, &look.registrations, &judge))
+}
+
+fn decided(run: &Run, look: &Look) -> Would {
+    if let Err(trouble) = intend::refuse_unreadable(run, &look.seen, &look.records) {
+        return gives_up(&trouble);
+    }
+    if let Resumed::Missing(sentence) = intend::resumed(run, &look.seen, &look.records) {
+        return gives_up(&Trouble::new(Step::Intend, Kind::Configuration, sentence));
+    }
+    let now = decision(run, look);
+    if !matches!(now.choice, Choice::Nothing | Choice::LookAgain(_)) {
+        return Would::Go(now.choice);
+    }
+    if is_past_deadline(run) {
+        let reasons = intend::reasons(&now);
+        return Would::GiveUp(format!("no slot is vacant and the deadline has passed: {reasons}"), 1);
+    }
+    let then = decision(run, &later(run, look)).choice;
+    match chosen(&then) {
+        None => Would::Wait,
+        Some(id) => {
+            let reason = now.passed.iter().find(|(passed, _)| *passed == id);
+            Would::Later(then, reason.map_or_else(String::new, |(_, reason)| reason.to_string()))
+        }
+    }
+}
+
+/// By the clock alone: who has a started slot has no deadline, whatever the clock says.
+fn is_past_deadline(run: &Run) -> bool {
+    run.ports.host.since_boot() >= run.deadline
+}
+
+/// What a boot that waits would see after a few looks: its own strays are undone, and three reads agree that EC2 does
+/// not know who it does not know now. The age of claims is by this host's clock here: ZooKeeper tells its own only to
+/// who writes.
+fn later(run: &Run, look: &Look) -> Look {
+    let me = &run.me.instance;
+    let (mut slots, mut records) = (look.seen.slots.clone(), look.records.clone());
+    let Strays { attached, claims } = strays(me, &look.seen.slots, &look.records, None);
+    let cleared: BTreeSet<BrokerId> = attached.iter().map(|slot| slot.id).collect();
+    for slot in slots.iter_mut().filter(|slot| cleared.contains(&slot.id)) {
+        if let Some(volume) = &mut slot.volume {
+            volume.attachments.retain(|a| a.instance != *me);
+        }
+        if let Some(eni) = &mut slot.eni {
+            eni.attachment.take_if(|a| a.instance.as_ref() == Some(me));
+        }
+    }
+    for id in claims {
+        if let Some(claim) = records.get_mut(&id).and_then(|r| r.claim.as_mut()) {
+            claim.value = claim.value.given_back(run.ports.host.unix_time(), "");
+        }
+    }
+    let mut absences = look.absences.clone();
+    (1..AGREEING_READS).for_each(|_| absences.count(&look.seen.picture));
+    absences.clock(run.ports.host.unix_time(), run.ports.host.since_boot());
+    let seen = SlotsSeen { picture: look.seen.picture.clone(), slots };
+    Look { seen, records, registrations: look.registrations.clone(), absences }
+}
+
+fn slots(run: &Run, look: &Look) -> Vec<SlotOutlook> {
+    let judge = intend::judge(run, &look.seen.picture, &look.records, &look.absences);
+    let sight = intend::sight(run, &look.seen, &look.records, &look.registrations, &judge);
+    let of = |slot: &Slot| {
+        let records = look.records.get(&slot.id).cloned().unwrap_or_default();
+        let claim = records.claim.as_ref().map(|claim| &claim.value);
+        let named = slot.attached_to().into_iter().chain(claim.and_then(Claim::names));
+        let holders = named.map(|id| (id.clone(), shown(run, &look.seen.picture, id))).collect();
+        let known = claim.and_then(|claim| claim.disk.as_ref());
+        let disk = slot.volume.as_ref().map(|volume| prospect(volume, known));
+        let registration = look.registrations.get(&slot.id).cloned();
+        let vacancy = vacancy(&sight, slot);
+        SlotOutlook { slot: slot.clone(), records, registration, holders, vacancy, disk }
+    };
+    look.seen.slots.iter().map(of).collect()
+}
+
+/// How EC2 and Auto Scaling show an instance.
+fn shown(run: &Run, picture: &Picture, id: &InstanceId) -> String {
+    if *id == run.me.instance {
+        return "this instance".to_owned();
+    }
+    match (picture.instances.get(id), picture.group_states.get(id)) {
+        (None, _) if !picture.asked.contains(id) => "not looked up".to_owned(),
+        (None, _) => "unknown to EC2".to_owned(),
+        (Some(seen), None) => seen.state.clone(),
+        (Some(seen), Some(group)) => format!("{}, {group}", seen.state),
+    }
+}
+
+fn chosen(choice: &Choice) -> Option<BrokerId> {
+    match choice {
+        Choice::Resume(id) | Choice::Adopt(id) | Choice::Take(id) | Choice::Succeed(id, _) => Some(*id),
+        Choice::LookAgain(_) | Choice::Nothing => None,
     }
 }

@@ -14,7 +14,7 @@ mod start;
 mod storage;
 
 pub(crate) use absences::Absences;
-pub(crate) use attach::hold;
+pub(crate) use attach::{hold, outlives_the_instance};
 pub(crate) use configure::configure;
 pub(crate) use eni::attach_eni;
 pub(crate) use identify::refuse_unfit;

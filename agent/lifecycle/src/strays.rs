@@ -7,10 +7,10 @@ use crate::ports::Refusal;
 use crate::steps::{SlotsSeen, observe};
 use crate::unwind::{done, volume_detached};
 use crate::{Run, Step, Trouble};
-use berth_plan::BrokerId;
 use berth_plan::choose::superfluous;
 use berth_plan::claim::{SlotRecords, State};
 use berth_plan::picture::Slot;
+use berth_plan::{BrokerId, InstanceId};
 use std::collections::BTreeMap;
 
 const STEP: Step = Step::Unwind;
@@ -34,24 +34,44 @@ pub(crate) async fn at_the_end(run: &Run, kept: BrokerId) {
     }
 }
 
-/// Detaches strays and finishes what an earlier run of this instance could not undo. `kept` is the slot that this run
-/// goes for; where it goes for none, the slot whose claim names me is kept.
+/// What is here and is of no slot that this instance has or goes for.
+#[derive(Debug, Default)]
+pub(crate) struct Strays<'a> {
+    /// Slots of which something is attached here: it is detached.
+    pub(crate) attached: Vec<&'a Slot>,
+    /// Slots whose claim is given back once nothing of them is attached here.
+    pub(crate) claims: Vec<BrokerId>,
+}
+
+/// Finds them. `kept` is the slot that this instance goes for; where it goes for none, the slot whose claim names it is
+/// kept.
+pub(crate) fn strays<'a>(
+    me: &InstanceId,
+    slots: &'a [Slot],
+    records: &BTreeMap<BrokerId, SlotRecords>,
+    kept: Option<BrokerId>,
+) -> Strays<'a> {
+    let claimed = |id: BrokerId| {
+        let claim = records.get(&id).and_then(|r| r.claim.as_ref()).map(|c| &c.value);
+        claim.is_some_and(|c| c.names() == Some(me) && c.state == State::Held)
+    };
+    let is_mine = |id: BrokerId| kept.map_or_else(|| claimed(id), |kept| id == kept);
+    let attached = slots.iter().filter(|slot| !is_mine(slot.id) && slot.attached_to().contains(me)).collect();
+    Strays { attached, claims: unfinished(me, records, kept) }
+}
+
+/// Detaches strays and finishes what an earlier run of this instance could not undo.
 pub(crate) async fn clear(
     run: &Run,
     seen: &SlotsSeen,
     records: &BTreeMap<BrokerId, SlotRecords>,
     kept: Option<BrokerId>,
 ) -> Result<(), Trouble> {
-    let me = &run.me.instance;
-    let claimed = |id: BrokerId| {
-        let claim = records.get(&id).and_then(|r| r.claim.as_ref()).map(|c| &c.value);
-        claim.is_some_and(|c| c.names() == Some(me) && c.state == State::Held)
-    };
-    let is_mine = |id: BrokerId| kept.map_or_else(|| claimed(id), |kept| id == kept);
-    for slot in seen.slots.iter().filter(|slot| !is_mine(slot.id)) {
+    let strays = strays(&run.me.instance, &seen.slots, records, kept);
+    for slot in strays.attached {
         detach(run, slot).await;
     }
-    for id in unfinished(run, records, kept) {
+    for id in strays.claims {
         finish(run, seen, records, id).await?;
     }
     Ok(())
@@ -82,8 +102,11 @@ async fn detach(run: &Run, slot: &Slot) {
     }
 }
 
-fn unfinished(run: &Run, records: &BTreeMap<BrokerId, SlotRecords>, kept: Option<BrokerId>) -> Vec<BrokerId> {
-    let me = &run.me.instance;
+fn unfinished(
+    me: &InstanceId,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+    kept: Option<BrokerId>,
+) -> Vec<BrokerId> {
     let marked = records.iter().filter(|(_, r)| {
         r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me) && c.value.state == State::Unfinished)
     });

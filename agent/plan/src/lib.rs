@@ -9,6 +9,7 @@ pub mod choose;
 pub mod claim;
 pub mod config;
 pub mod consent;
+pub mod contradiction;
 pub mod holder;
 pub mod identity;
 pub mod ids;
@@ -16,6 +17,7 @@ pub mod network;
 pub mod picture;
 pub mod probe;
 pub mod properties;
+pub mod prospect;
 pub mod readiness;
 pub mod telling;
 

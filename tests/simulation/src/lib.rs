@@ -32,7 +32,7 @@ pub mod zookeeper;
 pub use broker::Broker;
 pub use content::Content;
 pub use fate::{Death, Life, Mishap};
-pub use runs::{Berth, Exit};
+pub use runs::{Berth, Exit, Foretold};
 pub use scene::{Scene, Slots};
 pub use settled::Settled;
 pub use world::{State, World, simulate};

@@ -4,7 +4,8 @@ use crate::fate::{Death, Fate, Life};
 use crate::world::{State, World};
 use crate::{claims, cloud, disks, host_port, kernel, listeners, registrations, service};
 use berth_lifecycle::boot::Ended;
-use berth_lifecycle::{Me, Ports, Run, boot};
+use berth_lifecycle::outlook::{Outlook, outlook};
+use berth_lifecycle::{Me, Ports, Run, Trouble, boot};
 use berth_plan::Millis;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -125,6 +126,31 @@ impl World {
     /// Starts berth on an instance, with what becomes of its calls.
     pub fn boot_with(self: &Arc<Self>, instance: &str, life: Life) -> Berth {
         self.with(|s| start(self, s, instance, life))
+    }
+}
+
+/// What `berth plan` says on an instance, and the calls that it made for that.
+pub struct Foretold {
+    /// What it says.
+    pub outlook: Result<Outlook, Trouble>,
+    /// The names of its calls.
+    pub calls: Vec<&'static str>,
+}
+
+impl World {
+    /// What `berth plan` says on an instance, were those of `gone` terminated.
+    pub async fn outlook(self: &Arc<Self>, instance: &str, gone: &[&str]) -> Foretold {
+        let caller = Arc::new(Caller::bystander(self, instance));
+        let (me, config, token) = self.with(|s| {
+            let token = s.uuid().parse().expect("a UUID is a token");
+            (me(s, instance), s.rules.config.clone(), token)
+        });
+        let run = Run::new(me, config, ports(&caller), token);
+        let gone = gone.iter().map(|id| id.parse().expect("it is an instance id")).collect();
+        let outlook = outlook(&run, &gone).await;
+        let session = *caller.session.lock().expect("no holder of this lock panics");
+        self.with(|s| s.end_session(session));
+        Foretold { outlook, calls: caller.life.calls() }
     }
 }
 

@@ -89,8 +89,8 @@ fn trouble(chance: &mut fastrand::Rng) -> Trouble {
     }
 }
 
-/// Walks.
-pub async fn walk(seed: u64) -> Walked {
+/// A cluster boots while things go wrong.
+async fn troubled(seed: u64) -> Arc<World> {
     let mut chance = fastrand::Rng::with_seed(seed ^ 0x5eed);
     let scene = scene(&mut chance, seed);
     let world = scene.open();
@@ -115,12 +115,38 @@ pub async fn walk(seed: u64) -> Walked {
         let what = trouble(&mut chance);
         world.with(|s| befall(&world, s, what, &mut chance));
     }
+    world
+}
+
+/// Walks.
+pub async fn walk(seed: u64) -> Walked {
+    let world = troubled(seed).await;
     rest(&world).await;
     world.with(|s| Walked {
         violations: s.violations.iter().cloned().collect(),
         trace: s.trace.clone(),
         journal: s.region.journal().iter().map(|entry| format!("{entry:?}\n")).collect(),
     })
+}
+
+/// A walk that stops in its midst: all runs are killed, nobody starts another, and what is under way comes to its end.
+pub async fn interrupted(seed: u64) -> Arc<World> {
+    let world = troubled(seed).await;
+    let after = fastrand::Rng::with_seed(seed).u64(..8_000);
+    world.pass(after).await;
+    world.with(|s| {
+        (s.rules.starts_itself, s.rules.restarts) = (false, false);
+        s.runs.live.values().for_each(|life| life.kill());
+    });
+    // Starts that were on their way.
+    world.pass(2_000).await;
+    world.with(|s| {
+        s.runs.live.values().for_each(|life| life.kill());
+        s.region.clear_faults();
+        s.tell("the walk is interrupted");
+    });
+    world.pass(900_000).await;
+    world
 }
 
 fn befall(world: &Arc<World>, s: &mut State, what: Trouble, chance: &mut fastrand::Rng) {

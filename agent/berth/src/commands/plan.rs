@@ -1,15 +1,15 @@
 //! `berth plan`: what a boot would do now, and why.
+//!
+//! It ends with the code that the boot would end with, where that is known already, and with 1 where it could not look.
 
 use super::failed;
 use crate::imds;
-use crate::timeline::Quiet;
+use crate::timeline::LastWait;
 use crate::world::world;
-use berth_lifecycle::outlook::{Outlook, outlook};
-use berth_plan::choose::Choice;
-use berth_plan::claim::State;
+use berth_lifecycle::outlook::{Outlook, SlotOutlook, outlook};
+use berth_plan::InstanceId;
+use berth_plan::claim::{Claim, State};
 use berth_plan::config::Config;
-use berth_plan::picture::Slot;
-use berth_plan::{BrokerId, InstanceId};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,13 +21,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long all of it may take.
 const WITHIN: Duration = Duration::from_secs(60);
 
-pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, json: bool) -> u8 {
+pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, as_json: bool) -> u8 {
     let metadata = match imds::read(PATIENCE, &|_| {}).await {
         Ok(metadata) => metadata,
         Err(sentence) => return failed(&sentence, 1),
     };
-    let zone = metadata.me.zone.clone();
-    let world = match world(config, metadata, Arc::new(Quiet)).await {
+    let (me, zone) = (metadata.me.instance.clone(), metadata.me.zone.clone());
+    if gone.contains(&me) {
+        return failed(&format!("--if-terminated {me} is this instance: it would plan nothing"), 1);
+    }
+    let waits = Arc::new(LastWait::default());
+    let world = match world(config, metadata, waits.clone()).await {
         Ok(world) => world,
         Err(sentence) => return failed(&sentence, 1),
     };
@@ -37,78 +41,110 @@ pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, json: bool)
         Ok(Ok(outlook)) => outlook,
         Ok(Err(trouble)) => return failed(&trouble.to_string(), 1),
         Err(_) => {
-            return failed(&format!("EC2 and ZooKeeper did not answer within {} s", WITHIN.as_secs()), 1);
+            let last = waits.last().map_or_else(String::new, |last| format!("; last: {last}"));
+            let sentence = format!("EC2 and ZooKeeper did not answer within {} s{last}", WITHIN.as_secs());
+            return failed(&sentence, 1);
         }
     };
-    if json {
-        println!("{:#}", as_json(&outlook));
-        return 0;
+    if as_json {
+        println!("{:#}", json_of(&outlook));
+        return outlook.exit();
     }
-    println!("{} would {}", world.run.me.instance, outlook.sentence());
+    println!("{me} would {}", outlook.sentence());
+    for note in &outlook.notes {
+        println!("  {note}");
+    }
     println!("\nslots of cluster {} in {zone}:", world.run.config.cluster);
     for slot in &outlook.slots {
-        println!("  {:>6}  {}", slot.id, line(&outlook, slot));
+        let mark = if outlook.slot() == Some(slot.slot.id) { "  <- this one" } else { "" };
+        println!("  {:>6}  {}{mark}", slot.slot.id, parts(slot));
+        println!("          {}", stands(slot));
+        if let Some(disk) = &slot.disk {
+            println!("          volume: {disk}");
+        }
     }
     println!("\nnothing was changed");
-    0
+    outlook.exit()
 }
 
-fn line(outlook: &Outlook, slot: &Slot) -> String {
-    let mut parts = Vec::new();
-    parts.extend(slot.volume.as_ref().map(|v| format!("{} {}", v.id, v.state)));
-    parts.extend(
-        slot.eni.as_ref().map(|e| {
-            format!("{} {}", e.id, e.addresses.first().map_or_else(String::new, ToString::to_string))
-        }),
-    );
-    parts.push(claim(outlook, slot.id));
-    if outlook.registrations.contains_key(&slot.id) {
-        parts.push("registered".to_owned());
-    }
-    if let Some((_, reason)) = outlook.decision.passed.iter().find(|(id, _)| *id == slot.id) {
-        parts.push(format!("passed over: {reason}"));
-    }
-    if chosen(&outlook.decision.choice) == Some(slot.id) {
-        parts.push("<- this one".to_owned());
-    }
-    parts.join(", ")
+/// Its resources.
+fn parts(of: &SlotOutlook) -> String {
+    let volume = of.slot.volume.as_ref().map(|v| format!("{} {}", v.id, v.state));
+    let eni = of.slot.eni.as_ref().map(|eni| {
+        let addresses: Vec<String> = eni.addresses.iter().map(ToString::to_string).collect();
+        format!("{} {}", eni.id, addresses.join(" "))
+    });
+    volume.into_iter().chain(eni).collect::<Vec<_>>().join(", ")
 }
 
-fn chosen(choice: &Choice) -> Option<BrokerId> {
-    match choice {
-        Choice::Resume(id) | Choice::Adopt(id) | Choice::Take(id) | Choice::Succeed(id, _) => Some(*id),
-        Choice::LookAgain(_) | Choice::Nothing => None,
-    }
+/// Who has it, and whether it is vacant.
+fn stands(of: &SlotOutlook) -> String {
+    let mut parts = vec![claim(of)];
+    parts.extend(of.holders.iter().map(|(id, state)| format!("{id} {}: {state}", witnesses(of, id))));
+    parts.extend(of.records.intent.iter().map(|intent| format!("intent of {}", intent.instance)));
+    parts.extend(of.registration.iter().map(|registration| {
+        let host = registration.endpoints.first().map_or("an unknown host", |(host, _)| host.as_str());
+        format!("registered at {host}")
+    }));
+    parts.push(match &of.vacancy {
+        Ok(_) => "vacant for this instance".to_owned(),
+        Err(reason) => format!("not vacant: {reason}"),
+    });
+    parts.join("; ")
 }
 
-fn claim(outlook: &Outlook, id: BrokerId) -> String {
-    let Some(claim) = outlook.records.get(&id).and_then(|r| r.claim.as_ref()).map(|c| &c.value) else {
-        return "never claimed".to_owned();
+fn claim(of: &SlotOutlook) -> String {
+    let Some(claim) = of.records.claim.as_ref().map(|claim| &claim.value) else {
+        let unreadable = of.records.unreadable.is_some();
+        return if unreadable { "a record that cannot be read" } else { "never claimed" }.to_owned();
     };
     match (claim.state, claim.names()) {
         (State::Held, Some(holder)) if claim.started.is_some() => format!("held and started by {holder}"),
         (State::Held, Some(holder)) => format!("held by {holder}"),
-        (State::Unfinished, Some(holder)) => format!("unfinished by {holder}"),
+        (State::Unfinished, Some(holder)) => {
+            format!("left unfinished by {holder} ({})", claim.left.join(", "))
+        }
         _ => "free".to_owned(),
     }
 }
 
-fn as_json(outlook: &Outlook) -> Value {
+/// What names an instance as a holder.
+fn witnesses(of: &SlotOutlook, id: &InstanceId) -> String {
+    let claim = of.records.claim.as_ref().and_then(|claim| claim.value.names()) == Some(id);
+    let volume = of.slot.volume.iter().flat_map(|v| &v.attachments).any(|a| a.instance == *id);
+    let eni = of.slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref()?.instance.as_ref()) == Some(id);
+    let by = [("claim", claim), ("volume", volume), ("interface", eni)];
+    let by: Vec<&str> = by.iter().filter(|(_, names)| *names).map(|(by, _)| *by).collect();
+    format!("(by {})", by.join(", "))
+}
+
+fn json_of(outlook: &Outlook) -> Value {
     let slots: Vec<Value> = outlook
         .slots
         .iter()
-        .map(|slot| {
-            let reason =
-                outlook.decision.passed.iter().find(|(id, _)| *id == slot.id).map(|(_, why)| why.to_string());
+        .map(|of| {
+            let claim: Option<&Claim> = of.records.claim.as_ref().map(|claim| &claim.value);
             json!({
-                "id": slot.id,
-                "volume": slot.volume.as_ref().map(|v| &v.id),
-                "eni": slot.eni.as_ref().map(|e| &e.id),
-                "claim": outlook.records.get(&slot.id).and_then(|r| r.claim.as_ref()).map(|c| &c.value),
-                "registered": outlook.registrations.contains_key(&slot.id),
-                "passed_over": reason,
+                "id": of.slot.id,
+                "volume": of.slot.volume.as_ref().map(|v| &v.id),
+                "eni": of.slot.eni.as_ref().map(|e| &e.id),
+                "addresses": of.slot.eni.as_ref().map(|e| &e.addresses),
+                "claim": claim,
+                "intent": of.records.intent.as_ref().map(|intent| &intent.instance),
+                "fault": of.records.fault,
+                "holders": of.holders,
+                "registered": of.registration.is_some(),
+                "vacant": of.vacancy.is_ok(),
+                "not_vacant": of.vacancy.as_ref().err().map(ToString::to_string),
+                "disk": of.disk.as_ref().map(ToString::to_string),
             })
         })
         .collect();
-    json!({"would": outlook.sentence(), "slot": chosen(&outlook.decision.choice), "slots": slots})
+    json!({
+        "would": outlook.sentence(),
+        "slot": outlook.slot(),
+        "exit": outlook.exit(),
+        "notes": outlook.notes,
+        "slots": slots,
+    })
 }

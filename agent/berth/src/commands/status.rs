@@ -1,115 +1,154 @@
 //! `berth status`: what this instance has and what it waits for.
 //!
-//! Each source has its own time limit; one that is away is named as such and never guessed.
+//! The sources are asked side by side, each within its own time limit; one that is away is named as such, and what
+//! hangs on it is never guessed.
 
-use crate::disks::HostDisks;
+mod sources;
+
 use crate::host::ThisHost;
-use crate::imds::{self, Metadata};
-use crate::timeline::{FILE, Quiet, Story};
-use crate::world::{World, world};
-use berth_lifecycle::outlook::outlook;
-use berth_lifecycle::ports::{Disks, Host, Network, Service};
+use crate::imds;
+use crate::timeline::{FILE, Story};
+use berth_lifecycle::ports::{Host, UnitState};
+use berth_plan::claim::{SlotRecords, State};
 use berth_plan::config::Config;
-use berth_plan::{BrokerId, InstanceId, MacAddress};
+use berth_plan::contradiction::{Here, contradictions};
+use berth_plan::picture::{EniSeen, VolumeSeen};
+use berth_plan::{BrokerId, InstanceId};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::timeout;
-
-/// For each source.
-const WITHIN: Duration = Duration::from_secs(4);
+use sources::{Answers, Away, Records, ask};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// The exit code is 0 where the question could be answered, also with sources away.
 pub(super) async fn status(config: Config, as_json: bool) -> u8 {
-    let report = report(config).await;
+    let answers = ask(&config).await;
+    let report = report(&config, story(), answers);
     if as_json {
         println!("{:#}", Value::Object(report));
     } else {
         for (name, value) in &report {
-            println!("{name:<14}{}", text(value));
+            println!("{name:<16}{}", text(value));
         }
     }
     0
 }
 
-async fn report(config: Config) -> Map<String, Value> {
+fn report(config: &Config, story: Result<Option<Story>, Away>, answers: Answers) -> Map<String, Value> {
+    let of_this_boot = story.as_ref().ok().and_then(Option::as_ref).filter(|story| is_of_this_boot(story));
+    // The metadata service first; with it away, the run of this boot that it answered knows.
+    let me: Option<InstanceId> = match &answers.metadata {
+        Ok(metadata) => Some(metadata.me.instance.clone()),
+        Err(_) => of_this_boot.and_then(|story| story.instance.parse().ok()),
+    };
+    let slot = match (&me, &answers.zookeeper) {
+        (_, Err(away)) => Err(away.clone()),
+        (None, Ok(_)) => Err(Away("which instance this is, nobody says".to_owned())),
+        (Some(me), Ok(records)) => Ok(slot_of(me, &records.slots, answers.cloud.as_ref().ok(), config)),
+    };
     let mut report = Map::new();
-    report.insert("cluster".into(), json!(config.cluster));
-    report.insert("boot".into(), boot());
-    report.insert("mount".into(), mount(&config).await);
-    report.insert("service".into(), service(&config).await);
-    match bounded("the metadata service", imds::read(Duration::from_secs(2), &|_| {})).await {
-        Ok(metadata) => remote(&mut report, config, metadata).await,
-        Err(away) => {
-            report.insert("instance".into(), away);
-        }
+    let mut show = |name: &str, value: Value| drop(report.insert(name.to_owned(), value));
+    show("cluster", json!(config.cluster));
+    show(
+        "instance",
+        match (&answers.metadata, &me) {
+            (Ok(metadata), _) => {
+                json!({"id": me, "zone": metadata.me.zone, "target_state": metadata.me.target_state})
+            }
+            (Err(away), Some(me)) => json!({"id": me, "by": "the run of this boot", "unreachable": away.0}),
+            (Err(away), None) => away.shown(),
+        },
+    );
+    show("boot", boot(&story));
+    show("slot", slot.as_ref().map_or_else(Away::shown, |slot| json!(slot)));
+    show("claim", claim(&slot, &answers.zookeeper));
+    show("holders", holders(&slot, &answers, config));
+    show("attached", attached(me.as_ref(), &answers));
+    show(
+        "mount",
+        answers.mount.as_ref().map_or_else(Away::shown, |mounted| match mounted {
+            Some(of) => json!({"at": config.mount, "device": of.device, "fs": of.fs, "serial": of.serial}),
+            None => json!({"at": config.mount, "state": "nothing is mounted"}),
+        }),
+    );
+    show("routes", answers.kernel.as_ref().map_or_else(Away::shown, routes));
+    show(
+        "service",
+        answers.unit.as_ref().map_or_else(Away::shown, |unit| {
+            let state = format!("{:?}", unit.state).to_lowercase();
+            json!({"unit": config.unit, "state": state, "invocation": unit.invocation})
+        }),
+    );
+    show(
+        "gate",
+        match &answers.gate {
+            Ok(slot) => json!({"state": format!("open for slot {slot}")}),
+            Err(why) => json!({"state": format!("closed: {why}")}),
+        },
+    );
+    show("registration", registration(&slot, &answers.zookeeper));
+    if let (Some(me), Ok(records)) = (&me, &answers.zookeeper) {
+        show("contradictions", json!(contradicted(me, config, &answers, records)));
     }
     report
 }
 
-/// What needs the instance's identity first.
-async fn remote(report: &mut Map<String, Value>, config: Config, metadata: Metadata) {
-    let me = metadata.me.instance.clone();
-    report.insert(
-        "instance".into(),
-        json!({"id": me, "zone": metadata.me.zone, "target_state": metadata.me.target_state}),
-    );
-    let world = match world(config, metadata, Arc::new(Quiet)).await {
-        Ok(world) => world,
-        Err(sentence) => {
-            report.insert("sources".into(), unreachable_source("the adapters", &sentence));
-            return;
-        }
+fn contradicted(me: &InstanceId, config: &Config, answers: &Answers, records: &Records) -> Vec<String> {
+    let attached: Option<Vec<_>> = answers.cloud.as_ref().ok().map(|(volumes, _)| {
+        volumes
+            .iter()
+            .filter(|v| v.attachments.iter().any(|a| a.instance == *me))
+            .map(|v| v.id.clone())
+            .collect()
+    });
+    let mounted = answers.mount.as_ref().ok().and_then(Option::as_ref).and_then(|of| of.serial.as_deref());
+    let is_up = answers.unit.as_ref().ok().map(|unit| unit.state == UnitState::Active);
+    let here = Here { me, mount: &config.mount, mounted, attached: attached.as_deref(), is_up };
+    contradictions(&here, &records.slots)
+}
+
+fn is_of_this_boot(story: &Story) -> bool {
+    imds::boot_id().is_ok_and(|boot| boot.as_str() == story.boot)
+}
+
+fn story() -> Result<Option<Story>, Away> {
+    let text = ThisHost.recall(FILE).map_err(|error| Away(format!("the timeline: {error}")))?;
+    let read = |text: String| {
+        serde_json::from_str(&text)
+            .map_err(|error| Away(format!("the timeline: {FILE} is not what berth writes: {error}")))
     };
-    let (claims, attached) = tokio::join!(claims(&world, &me), attached(&world, &me));
-    let slot = claims.0;
-    report.insert("slot".into(), json!(slot));
-    report.insert("claim".into(), claims.1);
-    report.insert("holders".into(), holders(&world, slot).await);
-    report.insert("attached".into(), attached.0);
-    report.insert("routes".into(), routes(&world, attached.1).await);
-    report.insert("registration".into(), registration(&world, slot).await);
-    world.zookeeper.close().await;
-}
-
-fn unreachable_source(what: &str, why: &str) -> Value {
-    json!({"unreachable": format!("{what}: {why}")})
-}
-
-async fn bounded<T>(what: &str, question: impl Future<Output = Result<T, String>>) -> Result<T, Value> {
-    match timeout(WITHIN, question).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(unreachable_source(what, &why)),
-        Err(_) => Err(unreachable_source(what, &format!("no answer within {} s", WITHIN.as_secs()))),
-    }
+    text.map(read).transpose()
 }
 
 /// The timeline of the last run, and whether that run still goes on.
-fn boot() -> Value {
-    let text = match ThisHost.recall(FILE) {
-        Ok(Some(text)) => text,
+fn boot(story: &Result<Option<Story>, Away>) -> Value {
+    let story = match story {
+        Ok(Some(story)) => story,
         Ok(None) => return json!({"state": "no boot has run since the kernel started"}),
-        Err(error) => return unreachable_source("the timeline", &error.to_string()),
+        Err(away) => return away.shown(),
     };
-    let story: Story = match serde_json::from_str(&text) {
-        Ok(story) => story,
-        Err(error) => return unreachable_source("the timeline", &error.to_string()),
-    };
+    if !is_of_this_boot(story) {
+        let state = "no boot has run since the kernel started; the timeline is of an earlier kernel boot";
+        return json!({"state": state});
+    }
     let now = ThisHost.since_boot();
+    let goes_on = story.goes_on();
     let steps: Vec<Value> = story
         .steps
         .iter()
-        .map(|step| {
-            let took = step.ended.unwrap_or(now).saturating_sub(step.began);
-            json!({"step": step.step, "took_ms": took, "outcome": step.outcome})
+        .map(|step| match step.ended {
+            Some(ended) => {
+                let took = ended.saturating_sub(step.began);
+                json!({"step": step.step, "took_ms": took, "outcome": step.outcome})
+            }
+            None if goes_on => json!({"step": step.step, "since_ms": now.saturating_sub(step.began)}),
+            None => json!({"step": step.step, "outcome": "cut off"}),
         })
         .collect();
-    if let Some(ended) = story.ended {
+    if let Some(ended) = &story.ended {
         return json!({"state": ended, "steps": steps});
     }
     // A run that a signal ended between two lines left no last word.
-    if !std::path::Path::new(&format!("/proc/{}", story.process)).exists() {
+    if !goes_on {
         return json!({"state": "the last run ended without a word; the next one goes on", "steps": steps});
     }
     let waits: Vec<Value> = story
@@ -124,125 +163,113 @@ fn boot() -> Value {
     json!({"state": "running", "awaited": waits, "steps": steps})
 }
 
-async fn mount(config: &Config) -> Value {
-    match bounded("the mount table", async {
-        HostDisks.mounted(&config.mount).await.map_err(|e| e.to_string())
-    })
-    .await
-    {
-        Ok(Some(mounted)) => {
-            json!({"at": config.mount, "device": mounted.device, "fs": mounted.fs, "serial": mounted.serial})
-        }
-        Ok(None) => json!({"at": config.mount, "state": "nothing is mounted"}),
-        Err(away) => away,
-    }
-}
+type Parts = (Vec<VolumeSeen>, Vec<EniSeen>);
 
-async fn service(config: &Config) -> Value {
-    let asked = async { crate::systemd::Systemd.unit(&config.unit).await.map_err(|e| e.to_string()) };
-    match bounded("systemd", asked).await {
-        Ok(unit) => {
-            json!({"unit": config.unit, "state": format!("{:?}", unit.state).to_lowercase(), "invocation": unit.invocation})
-        }
-        Err(away) => away,
-    }
-}
-
-/// The slot whose claim names me, or that I am about to take, and its claim.
-async fn claims(world: &World, me: &InstanceId) -> (Option<BrokerId>, Value) {
-    let asked = async { world.run.ports.claims.records().await.map_err(|e| e.to_string()) };
-    let records = match bounded("ZooKeeper", asked).await {
-        Ok(records) => records,
-        Err(away) => return (None, away),
+/// The slot whose claim names me, or that I am about to take.
+fn slot_of(
+    me: &InstanceId,
+    records: &BTreeMap<BrokerId, SlotRecords>,
+    parts: Option<&Parts>,
+    config: &Config,
+) -> Option<BrokerId> {
+    let is_attached = |id: BrokerId| {
+        let volumes = parts.iter().flat_map(|(volumes, _)| volumes);
+        let of_slot = |v: &&VolumeSeen| v.name.as_deref().and_then(|name| config.name.id(name)) == Some(id);
+        volumes.filter(of_slot).any(|v| v.attachments.iter().any(|a| a.instance == *me))
     };
-    let mine = records.iter().find(|(_, r)| r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me)));
+    let named = records.iter().filter_map(|(id, r)| {
+        let claim = &r.claim.as_ref()?.value;
+        let rank = (claim.state == State::Held, is_attached(*id), claim.started.is_some(), Reverse(*id));
+        (claim.names() == Some(me)).then_some((rank, *id))
+    });
     // A boot that waits for a holder has an intent and no claim yet.
     let intended = || records.iter().find(|(_, r)| r.intent.as_ref().is_some_and(|i| i.instance == *me));
-    match mine.or_else(intended) {
-        None => (None, json!({"state": "no claim names this instance"})),
-        Some((id, records)) => (Some(*id), json!(records.claim.as_ref().map(|c| &c.value))),
+    named.max().map(|(_, id)| id).or_else(|| intended().map(|(id, _)| *id))
+}
+
+type SlotSeen = Result<Option<BrokerId>, Away>;
+
+fn claim(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Value {
+    match (slot, zookeeper) {
+        (Err(away), _) | (_, Err(away)) => away.shown(),
+        (Ok(None), Ok(_)) => json!({"state": "no claim names this instance"}),
+        (Ok(Some(id)), Ok(records)) => match records.slots.get(id).and_then(|r| r.claim.as_ref()) {
+            Some(claim) => json!(claim.value),
+            None => json!({"state": format!("slot {id} was never claimed")}),
+        },
     }
 }
 
 /// The three witnesses of who holds the slot, side by side: the claim, the volume's attachment and the interface's.
-async fn holders(world: &World, slot: Option<BrokerId>) -> Value {
-    let Some(slot) = slot else { return json!({"state": "no slot"}) };
-    let run = &world.run;
-    let asked = async {
-        let looked = outlook(run, &BTreeSet::new()).await.map_err(|trouble| trouble.to_string())?;
-        let seen = looked.slots.into_iter().find(|seen| seen.id == slot);
-        let claim = looked.records.get(&slot).and_then(|r| r.claim.as_ref()?.value.names().cloned());
-        let intent = looked.records.get(&slot).and_then(|r| Some(r.intent.as_ref()?.instance.clone()));
-        Ok((seen, claim, intent))
+fn holders(slot: &SlotSeen, answers: &Answers, config: &Config) -> Value {
+    let (id, records) = match (slot, &answers.zookeeper) {
+        (Err(away), _) | (_, Err(away)) => return away.shown(),
+        (Ok(None), Ok(_)) => return json!({"state": "no slot"}),
+        (Ok(Some(id)), Ok(records)) => (*id, records.slots.get(id)),
     };
-    match bounded("EC2 or ZooKeeper", asked).await {
-        Ok((seen, claim, intent)) => {
-            let (volume, eni) = seen.map_or((None, None), |slot| (slot.volume, slot.eni));
-            let volume = volume.map(|v| {
-                v.attachments.into_iter().map(|a| format!("{} {}", a.instance, a.state)).collect::<Vec<_>>()
-            });
-            let eni = eni.and_then(|e| e.attachment).map(|a| {
-                json!(format!("{} {}", a.instance.map_or_else(String::new, |i| i.to_string()), a.status))
-            });
-            json!({"claim": claim, "intent": intent, "volume": volume, "eni": eni})
+    let claim = records.and_then(|r| r.claim.as_ref()?.value.names());
+    let intent = records.and_then(|r| Some(&r.intent.as_ref()?.instance));
+    let named = |name: &Option<String>| name.as_deref().and_then(|name| config.name.id(name)) == Some(id);
+    let (volume, eni) = match &answers.cloud {
+        Err(away) => (away.shown(), away.shown()),
+        Ok((volumes, enis)) => {
+            let volumes = volumes.iter().filter(|v| named(&v.name)).flat_map(|v| &v.attachments);
+            let volumes: Vec<_> = volumes.map(|a| format!("{} {}", a.instance, a.state)).collect();
+            let enis = enis.iter().filter(|e| named(&e.name)).filter_map(|e| e.attachment.as_ref());
+            let who = |id: &Option<InstanceId>| {
+                id.as_ref().map_or("a service of AWS", InstanceId::as_str).to_owned()
+            };
+            let enis: Vec<_> = enis.map(|a| format!("{} {}", who(&a.instance), a.status)).collect();
+            (json!(volumes), json!(enis))
         }
-        Err(away) => away,
-    }
+    };
+    json!({"claim": claim, "intent": intent, "volume": volume, "eni": eni})
 }
 
-async fn attached(world: &World, me: &InstanceId) -> (Value, Option<MacAddress>) {
-    let cloud = &world.run.ports.cloud;
-    let cluster = Some(world.run.config.cluster.as_str());
-    let asked = async {
-        let volumes = cloud.volumes_of(me).await.map_err(|e| e.to_string())?;
-        Ok((volumes, cloud.enis_of(me).await.map_err(|e| e.to_string())?))
-    };
-    let (volumes, enis) = match bounded("EC2", asked).await {
-        Ok(found) => found,
-        Err(away) => return (away, None),
+fn attached(me: Option<&InstanceId>, answers: &Answers) -> Value {
+    let (volumes, enis) = match &answers.cloud {
+        Ok(parts) => parts,
+        Err(away) => return away.shown(),
     };
     let volumes: Vec<Value> = volumes
         .iter()
-        .filter(|v| v.cluster.as_deref() == cluster)
-        .map(|v| json!({"volume": v.id, "name": v.name, "state": v.attachments.first().map(|a| &a.state)}))
+        .filter_map(|v| Some((v, v.attachments.iter().find(|a| Some(&a.instance) == me)?)))
+        .map(|(v, a)| json!({"volume": v.id, "name": v.name, "state": a.state}))
         .collect();
-    let ours: Vec<_> = enis.iter().filter(|e| e.cluster.as_deref() == cluster).collect();
-    let mac = ours.first().map(|e| e.mac);
-    let enis: Vec<Value> = ours
+    let enis: Vec<Value> = enis
         .iter()
-        .map(|e| json!({"eni": e.id, "name": e.name, "addresses": e.addresses, "state": e.attachment.as_ref().map(|a| &a.status)}))
+        .filter_map(|e| Some((e, e.attachment.as_ref().filter(|a| a.instance.as_ref() == me)?)))
+        .map(|(e, a)| json!({"eni": e.id, "name": e.name, "addresses": e.addresses, "state": a.status}))
         .collect();
-    (json!({"volumes": volumes, "enis": enis}), mac)
+    json!({"volumes": volumes, "enis": enis})
 }
 
-async fn routes(world: &World, mac: Option<MacAddress>) -> Value {
-    let Some(mac) = mac else {
-        return json!({"state": "no interface of the cluster is attached, or EC2 is away"});
+fn routes(ours: &crate::netlink::Ours) -> Value {
+    let links: Vec<String> = ours
+        .links
+        .iter()
+        .map(|(name, up, addresses)| {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("{name} {} {}", if *up { "up" } else { "down" }, addresses.join(" "))
+        })
+        .collect();
+    let rules: Vec<String> =
+        ours.rules.iter().map(|rule| format!("from {} lookup {}", rule.from, rule.table)).collect();
+    json!({"links": links, "routes": ours.routes.len(), "rules": rules})
+}
+
+fn registration(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Value {
+    let (id, records) = match (slot, zookeeper) {
+        (Err(away), _) | (_, Err(away)) => return away.shown(),
+        (Ok(None), Ok(_)) => return json!({"state": "no slot"}),
+        (Ok(Some(id)), Ok(records)) => (id, records),
     };
-    let network: &Arc<dyn Network> = &world.run.ports.network;
-    match bounded("the kernel", async { network.look(mac).await.map_err(|e| e.to_string()) }).await {
-        Ok(Some(seen)) => json!({
-            "link": seen.name, "up": seen.up,
-            "addresses": seen.addresses.iter().map(|(a, p)| format!("{a}/{p}")).collect::<Vec<_>>(),
-            "routes": seen.routes.len(), "rules": seen.rules.iter().map(|r| format!("from {} lookup {}", r.from, r.table)).collect::<Vec<_>>(),
-        }),
-        Ok(None) => json!({"state": format!("no link with the address {mac}")}),
-        Err(away) => away,
-    }
-}
-
-async fn registration(world: &World, slot: Option<BrokerId>) -> Value {
-    let Some(slot) = slot else { return json!({"state": "no slot"}) };
-    let asked = async { world.run.ports.registrations.of(slot).await.map_err(|e| e.to_string()) };
-    match bounded("ZooKeeper", asked).await {
-        Ok(Some(found)) => {
-            let endpoints: Vec<String> =
-                found.endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-            json!({"broker": slot, "endpoints": endpoints, "czxid": found.czxid})
-        }
-        Ok(None) => json!({"broker": slot, "state": "not registered"}),
-        Err(away) => away,
-    }
+    let Some(found) = records.registrations.get(id) else {
+        return json!({"broker": id, "state": "not registered"});
+    };
+    let endpoints: Vec<String> =
+        found.endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect();
+    json!({"broker": id, "endpoints": endpoints, "czxid": found.czxid})
 }
 
 /// A value on one line, for people.
@@ -250,6 +277,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join("; "),
         Value::Object(fields) => {
             let shown = fields.iter().filter(|(_, value)| !value.is_null());

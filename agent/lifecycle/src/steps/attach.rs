@@ -51,7 +51,7 @@ pub(crate) async fn hold(run: &Run, aimed: Aimed) -> Result<Held, Trouble> {
 }
 
 /// A volume that would be deleted with the instance is nobody's to keep data on.
-fn outlives_the_instance(run: &Run, slot: &Slot) -> Result<(), Trouble> {
+pub(crate) fn outlives_the_instance(run: &Run, slot: &Slot) -> Result<(), Trouble> {
     let Some(volume) = &slot.volume else { return Ok(()) };
     let me = &run.me.instance;
     let Some(mine) = volume.attachments.iter().find(|a| a.instance == *me && a.delete_on_termination) else {

@@ -104,7 +104,7 @@ fn chosen_slot(choice: &Choice, seen: &SlotsSeen) -> Option<Slot> {
 }
 
 /// A record that this berth cannot read is a reason to pass its slot over, but not where the slot may be mine.
-fn refuse_unreadable(
+pub(crate) fn refuse_unreadable(
     run: &Run,
     seen: &SlotsSeen,
     records: &BTreeMap<BrokerId, SlotRecords>,
@@ -134,7 +134,7 @@ fn chosen(decision: &Decision, id: BrokerId) -> String {
     if decision.passed.is_empty() { how } else { format!("{how}; passed over: {}", reasons(decision)) }
 }
 
-fn reasons(decision: &Decision) -> String {
+pub(crate) fn reasons(decision: &Decision) -> String {
     let shown: Vec<String> =
         decision.passed.iter().take(5).map(|(id, why)| format!("slot {id}: {why}")).collect();
     match decision.passed.len().checked_sub(5) {
@@ -151,7 +151,7 @@ async fn records(run: &Run) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> 
 }
 
 /// Whether a claim names me.
-enum Resumed {
+pub(crate) enum Resumed {
     Mine(Box<(Slot, Versioned<Claim>)>),
     /// It does, but nothing of its slot was seen.
     Missing(String),
@@ -159,7 +159,7 @@ enum Resumed {
 }
 
 /// My own slot needs no lock: nobody else may change a claim that names a living instance.
-fn resumed(run: &Run, seen: &SlotsSeen, records: &BTreeMap<BrokerId, SlotRecords>) -> Resumed {
+pub(crate) fn resumed(run: &Run, seen: &SlotsSeen, records: &BTreeMap<BrokerId, SlotRecords>) -> Resumed {
     let nobody = BTreeMap::new();
     let decision = choose(&sight(run, seen, records, &nobody, &|_, _| Standing::NotLookedUp));
     let Choice::Resume(id) = decision.choice else { return Resumed::Not };

@@ -42,6 +42,9 @@ async fn subnet(run: &Run, eni: &EniSeen) -> Result<Subnet, Trouble> {
 
 async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
     let began = run.ports.host.since_boot();
+    if run.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?.is_none() {
+        run.ports.timeline.waiting(STEP, &format!("the link of {}", eni.id));
+    }
     loop {
         let within = run.within(APPEARS_WITHIN);
         if run.ports.network.appeared(eni.mac, within).await.map_err(|e| Trouble::network(STEP, e))? {

@@ -84,6 +84,7 @@ async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen, is_mounted: boo
 async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
     let began = run.ports.host.since_boot();
     let mut absent = 0;
+    run.ports.timeline.waiting(STEP, &format!("the device of {}", volume.id));
     loop {
         let within = run.within(APPEARS_WITHIN);
         if let Some(device) =

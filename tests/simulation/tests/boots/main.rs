@@ -6,6 +6,7 @@ mod defects;
 mod given_up;
 mod killed;
 mod mishaps;
+mod plan;
 mod slot_faults;
 mod strays;
 mod undisturbed;
