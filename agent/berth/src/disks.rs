@@ -1,5 +1,7 @@
 //! Block devices, file systems and mounts of this host.
 
+#[cfg(test)]
+mod border;
 mod changes;
 mod content;
 mod device;

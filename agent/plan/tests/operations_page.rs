@@ -37,6 +37,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("lifecycle/src/steps/start.rs", "an unknown host", "fills a sentence"),
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),
+    ("berth/src/disks/border", "", "tests on loop devices"),
     ("berth/src/aws.rs", "already ", "words of AWS that berth looks for"),
     ("berth/src/aws.rs", "received 404", "words of the SDK that berth looks for"),
     ("berth/src/aws/signals.rs", "cannot be", "words of AWS that berth looks for"),

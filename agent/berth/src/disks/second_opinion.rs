@@ -85,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_only_blkid_knows_is_not_formatted_over() {
-        // VxFS, which berth's own probe does not know: its magic at 1024 (kernel, fs/freevxfs/vxfs.h).
+        // VxFS: its magic at 1024 (kernel, fs/freevxfs/vxfs.h).
         let vxfs = |path: &str| {
             let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
             file.write_all_at(&[0xf5, 0xfc, 0x01, 0xa5], 1024).unwrap();
