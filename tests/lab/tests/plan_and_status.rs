@@ -75,6 +75,7 @@ fn named(world: &World, text: &str) -> String {
     for slot in &world.slots {
         let (volume, eni) = (format!("vol-{}", slot.id), format!("eni-{}", slot.id));
         text = text.replace(&slot.volume, &volume).replace(&slot.eni, &eni);
+        text = text.replace(&slot.address.to_string(), &format!("address-{}", slot.id));
     }
     for (n, known) in world.instances().iter().enumerate() {
         text = text.replace(&known.id, &format!("i-{n}"));
