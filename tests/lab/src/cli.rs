@@ -75,6 +75,9 @@ enum Command {
     /// Print ZooKeeper nodes as JSON.
     #[command(hide = true)]
     Znodes { cluster: String, paths: Vec<String> },
+    /// Write a ZooKeeper node.
+    #[command(hide = true)]
+    Znode { cluster: String, path: String, data: String },
 }
 
 /// Runs the command line; answers the exit status.
@@ -103,6 +106,9 @@ pub fn main() -> i32 {
         }
         Command::Znodes { cluster, paths } => {
             with_runtime(async move { crate::znodes::print(&cluster, &paths).await.map(|()| 0) })
+        }
+        Command::Znode { cluster, path, data } => {
+            with_runtime(async move { crate::znodes::put(&cluster, &path, &data).await.map(|()| 0) })
         }
     };
     done.unwrap_or_else(|error| {

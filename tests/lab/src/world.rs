@@ -114,6 +114,7 @@ struct Shared {
     sizes: HashMap<String, u64>,
     roots: BTreeSet<String>,
     held: BTreeMap<String, String>,
+    late: HashMap<String, Duration>,
     slots: Vec<SlotMade>,
 }
 
@@ -285,18 +286,38 @@ impl World {
         self.inner.shared().volumes.get(id).cloned()
     }
 
+    /// The lab's volume of this id, made where none has been attached yet: a test may write to it beforehand.
+    pub fn image(&self, id: &str) -> Result<Volume> {
+        follow::volume_of(&self.inner, id)
+    }
+
+    /// Once it is attached in EC2, the device of this volume appears so much later.
+    pub fn appears_late(&self, volume: &str, by: Duration) {
+        self.inner.shared().late.insert(volume.to_owned(), by);
+    }
+
     /// The nodes at and below these paths of the cluster's ZooKeeper, read from the clients' place.
     pub async fn znodes(&self, paths: &[&str]) -> Result<Nodes> {
+        let said = self.zookeeper("znodes", paths).await?;
+        serde_json::from_str(&said).doing(|| "understand what ZooKeeper holds".into())
+    }
+
+    /// Writes a node of the cluster's ZooKeeper.
+    pub async fn put_znode(&self, path: &str, data: &str) -> Result<()> {
+        self.zookeeper("znode", &[path, data]).await.map(drop)
+    }
+
+    async fn zookeeper(&self, deed: &str, arguments: &[&str]) -> Result<String> {
         let hosts = self.ensemble.lock().await.as_ref().map(|e| e.hosts()).unwrap_or_default();
         let program = crate::image::lab_binary()?;
         let mut command =
             tokio::process::Command::from(netns::command(self.srv(), &program.to_string_lossy()));
-        command.arg("znodes").arg(hosts).args(paths);
+        command.arg(deed).arg(hosts).args(arguments);
         let done = ran(command, Duration::from_secs(30)).await?;
         if done.code != 0 {
-            return Err(Error::new(format!("read ZooKeeper: {}", done.err.trim())));
+            return Err(Error::new(format!("ask ZooKeeper: {}", done.err.trim())));
         }
-        serde_json::from_str(&done.out).doing(|| "understand what ZooKeeper holds".into())
+        Ok(done.out)
     }
 
     /// Does what is asked, unless the lab itself gets into trouble meanwhile.

@@ -1,11 +1,11 @@
 //! Reading ZooKeeper for the lab's checks: `lab znodes` runs in a namespace that can reach it and prints the nodes below a
-//! path as JSON, with the times and versions that the checks compare.
+//! path as JSON, with the times and versions that the checks compare. `lab znode` writes one: a cluster's past by hand.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use zookeeper_client::{Client, Error as Zk};
+use zookeeper_client::{Acls, Client, CreateMode, Error as Zk};
 
 use crate::error::{Doing, Error, Result};
 
@@ -74,6 +74,18 @@ pub async fn print(cluster: &str, paths: &[String]) -> Result<()> {
     let client = connect(cluster).await?;
     let nodes = below(&client, paths).await?;
     println!("{}", serde_json::to_string(&nodes).doing(|| "print the nodes".into())?);
+    close(client).await;
+    Ok(())
+}
+
+/// `lab znode CLUSTER PATH DATA`: the node has this data from now on; it and those above it are made where they are missing.
+pub async fn put(cluster: &str, path: &str, data: &str) -> Result<()> {
+    let client = connect(cluster).await?;
+    client
+        .mkdir(path, &CreateMode::Persistent.with_acls(Acls::anyone_all()))
+        .await
+        .doing(|| format!("make {path}"))?;
+    client.set_data(path, data.as_bytes(), None).await.doing(|| format!("write {path}"))?;
     close(client).await;
     Ok(())
 }

@@ -83,7 +83,11 @@ fn react(inner: &Arc<Inner>, entry: &Entry) -> Result<()> {
             }
             let made = volume_of(inner, volume)?;
             inner.shared().held.insert(volume.clone(), instance.clone());
-            send(inner, instance, Act::PlugVolume(made));
+            let late = inner.shared().late.remove(volume);
+            match late {
+                None => send(inner, instance, Act::PlugVolume(made)),
+                Some(by) => send_later(inner, instance, Act::PlugVolume(made), by),
+            }
         }
         Event::VolumeDetached { volume, instance } => {
             inner.shared().held.remove(volume);
@@ -107,7 +111,7 @@ fn react(inner: &Arc<Inner>, entry: &Entry) -> Result<()> {
 }
 
 /// The image of a volume; one that the scenario did not make (an API call did) is made when it is attached.
-fn volume_of(inner: &Inner, id: &str) -> Result<Volume> {
+pub(super) fn volume_of(inner: &Inner, id: &str) -> Result<Volume> {
     let mut shared = inner.shared();
     if let Some(volume) = shared.volumes.get(id) {
         return Ok(volume.clone());
@@ -148,6 +152,16 @@ fn send(inner: &Inner, instance: &str, act: Act) {
         // The receiver lives as long as the lab.
         let _ = queue.send(act);
     }
+}
+
+fn send_later(inner: &Arc<Inner>, instance: &str, act: Act, by: Duration) {
+    let (later, instance) = (Arc::clone(inner), instance.to_owned());
+    let sent = tokio::spawn(async move {
+        // The lateness is what is asked for.
+        tokio::time::sleep(by).await;
+        send(&later, &instance, act);
+    });
+    inner.shared().lives.push(sent.abort_handle());
 }
 
 async fn live(inner: Arc<Inner>, mut instance: Instance, mut acts: mpsc::UnboundedReceiver<Act>) {

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 pub(crate) mod cases;
+pub(crate) mod clusters;
 pub(crate) mod interfaces;
 pub(crate) mod judged;
 pub(crate) mod worlds;
