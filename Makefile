@@ -61,6 +61,8 @@ test-all:
 	.ci/templates
 	cargo build --workspace
 	cargo test --workspace
+	# Every write of mkfs.xfs and mkfs.ext4: hundreds of boots.
+	cargo test --workspace --test disk_kills -- --ignored
 	"$(LAB)" demo
 	"$(LAB)" herd --runs 40
 

@@ -34,9 +34,9 @@ pub(super) async fn grow(path: &str, size: u64, fs: Fs, at: &str) -> Result<bool
         Fs::Ext4 => ("resize2fs", vec![path]),
     };
     let ran = tool::run(program, &arguments).await?;
-    if ran.code != Some(0) {
-        return Err(DiskError::Device(format!(
-            "{program} of {path} at {at} ended with {:?}: {}",
+    if ran.code != 0 {
+        return Err(DiskError::Host(format!(
+            "{program} of {path} at {at} ended with {}: {}",
             ran.code, ran.said
         )));
     }

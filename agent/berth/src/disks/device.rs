@@ -82,9 +82,9 @@ impl Device for OpenDevice {
         };
         let ran = tool::run(program, &arguments).await?;
         match ran.code {
-            Some(0) => Ok(()),
+            0 => Ok(()),
             code => Err(DiskError::Device(format!(
-                "{program} of {} ({}) ended with {code:?}: {}",
+                "{program} of {} ({}) ended with {code}: {}",
                 self.path, self.volume, ran.said
             ))),
         }
@@ -94,23 +94,24 @@ impl Device for OpenDevice {
         if fs != Fs::Ext4 {
             return Ok(());
         }
+        self.is_nobody_elses()?;
         // e2fsck(8): 0 clean, 1 mended, 2 mended and a reboot is wanted, 4 and above not mended.
         let ran = tool::run("e2fsck", &["-p", &self.path]).await?;
         match ran.code {
-            Some(0 | 1) => Ok(()),
-            Some(2 | 3) => Err(DiskError::Host(format!(
+            0 | 1 => Ok(()),
+            2 | 3 => Err(DiskError::Host(format!(
                 "e2fsck mended {} ({}) and wants a reboot",
                 self.path, self.volume
             ))),
             code => Err(DiskError::Device(format!(
-                "e2fsck -p of {} ({}) ended with {code:?}: {}",
+                "e2fsck -p of {} ({}) ended with {code}: {}",
                 self.path, self.volume, ran.said
             ))),
         }
     }
 
     async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError> {
-        self.is_still_the_volume()?;
+        self.is_nobody_elses()?;
         mounts::mount(&self.path, &self.volume, fs, at, options)
     }
 
@@ -120,12 +121,12 @@ impl Device for OpenDevice {
 }
 
 impl OpenDevice {
-    /// O_EXCL fails with EBUSY where the device is mounted or held by another (open(2), block devices).
+    /// O_EXCL fails with EBUSY where the device is mounted or held by another (open(2), block devices). Opened for
+    /// reading: what closes a device that it could write to makes udev look at it, and hold it for a moment.
     fn is_nobody_elses(&self) -> Result<(), DiskError> {
         self.is_still_the_volume()?;
-        let exclusive =
-            OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_EXCL).open(&self.path);
-        // Also the mkfs of a run that was killed: it ends by itself, and the next look sees what it made.
+        let exclusive = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(&self.path);
+        // Also a tool of a run that was killed: it ends by itself, and the next look sees what it made.
         let file = exclusive.map_err(|error| {
             DiskError::Host(format!(
                 "open {} ({}) for itself: {error}; who has it open?",

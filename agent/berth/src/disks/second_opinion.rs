@@ -14,14 +14,19 @@ pub(super) async fn nothing_else_is_there(
     consent: &FormatConsent,
 ) -> Result<(), DiskError> {
     let asked = ["-p", "-o", "export", "-s", "TYPE", "-s", "UUID", "-s", "PTTYPE", path];
-    let Ok(ran) = tool::run("blkid", &asked).await else {
-        tracing::info!(%volume, "no blkid in this image: no second opinion before the format");
-        return Ok(());
+    let ran = match tool::run("blkid", &asked).await {
+        Ok(ran) => ran,
+        Err(DiskError::Configuration(_)) => {
+            tracing::info!(%volume, "no blkid in this image: no second opinion before the format");
+            return Ok(());
+        }
+        // Ended by a signal: it is asked again.
+        Err(error) => return Err(error),
     };
     match ran.code {
-        Some(0) if is_this_format(&ran.said, consent) => Ok(()),
+        0 if is_this_format(&ran.said, consent) => Ok(()),
         // Exit 8: several formats at once (blkid(8), low-level probing).
-        Some(0 | 8) => Err(DiskError::Device(format!(
+        0 | 8 => Err(DiskError::Device(format!(
             "{volume} is not formatted: berth knows nothing on {path}, but blkid says {}",
             ran.said
         ))),

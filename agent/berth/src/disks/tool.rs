@@ -6,8 +6,8 @@ use tokio::process::Command;
 
 /// How a program ended.
 pub(super) struct Ran {
-    /// Its exit code; none where a signal ended it.
-    pub(super) code: Option<i32>,
+    /// Its exit code.
+    pub(super) code: i32,
     /// The end of what it printed.
     pub(super) said: String,
 }
@@ -20,9 +20,13 @@ pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<Ran, DiskEr
                 "run {program}: {error}; is its package in the image (xfsprogs, e2fsprogs)?"
             ))
         })?;
+    // Ended from outside (the kernel's lack of memory, an operator): that says nothing of the disk, and is tried again.
+    let Some(code) = output.status.code() else {
+        return Err(DiskError::Host(format!("{program} did not end by itself: {}", output.status)));
+    };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let said = lines[lines.len().saturating_sub(3)..].join("; ");
-    Ok(Ran { code: output.status.code(), said })
+    Ok(Ran { code, said })
 }
