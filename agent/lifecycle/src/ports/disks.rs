@@ -53,7 +53,8 @@ pub trait Device: Send + Sync + fmt::Debug {
     /// Mounts it by syscall.
     async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError>;
 
-    /// Grows the mounted file system to the device where it is smaller; says whether it did.
+    /// Grows the mounted file system to the device where it is smaller; says whether it did. That it would not grow is the
+    /// host's trouble: it is whole.
     async fn grow(&self, fs: Fs, at: &str) -> Result<bool, DiskError>;
 }
 

@@ -3,7 +3,7 @@
 use super::attach::Held;
 use super::start::stopped;
 use crate::patience::{Next, retry};
-use crate::ports::{ClaimsError, Device, Written};
+use crate::ports::{ClaimsError, Device, DiskError, Written};
 use crate::{Run, Step, Trouble};
 use berth_plan::claim::{Claim, DiskRecord};
 use berth_plan::consent::{DiskPlan, FormatConsent, FormatTag, TAG, disk};
@@ -68,8 +68,18 @@ async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen, is_mounted: boo
         run.ports.timeline.fact(STEP, &fact);
         made
     };
-    if device.grow(fs, at).await.map_err(|e| Trouble::disk(STEP, e))? {
-        run.ports.timeline.fact(STEP, &format!("the {fs} of {} grown to {} bytes", volume.id, device.size()));
+    match device.grow(fs, at).await {
+        Ok(false) => {}
+        Ok(true) => run
+            .ports
+            .timeline
+            .fact(STEP, &format!("the {fs} of {} grown to {} bytes", volume.id, device.size())),
+        // All data is there, and every other instance would meet the same: a small disk is better than none.
+        Err(DiskError::Host(why)) => run.ports.timeline.fact(
+            STEP,
+            &format!("the {fs} of {} is used as it is, smaller than its volume: {why}", volume.id),
+        ),
+        Err(error) => return Err(Trouble::disk(STEP, error)),
     }
     if let Some(done) = confirm {
         tag(run, volume, &done).await?;
