@@ -42,7 +42,7 @@ before) ;;
 after) $tool "$@" ;;
 alone:*) exec strace -f -qq -o /dev/null -e inject=${how#alone:} $tool "$@" ;;
 outlived:*)
-  setsid strace -f -qq -o /run/outlived -e trace=openat -e inject=${how#outlived:}:delay_enter=1500000 $tool "$@" &
+  setsid strace -f -qq -o /run/outlived -e inject=${how#outlived:}:delay_enter=1500000 $tool "$@" &
   until grep -qs 'O_RDWR.*O_EXCL' /run/outlived; do sleep 0.01; done ;;
 *) strace -f -qq -o /dev/null -e inject=$how $tool "$@" ;;
 esac
