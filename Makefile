@@ -63,6 +63,8 @@ test-all:
 	cargo test --workspace
 	# Every write of mkfs.xfs and mkfs.ext4: hundreds of boots.
 	cargo test --workspace --test disk_kills -- --ignored
+	# The 10 ms under the lock are promised of an optimised build.
+	cargo test --release -p berth-plan --test choose_at_size -- --nocapture
 	"$(LAB)" demo
 	"$(LAB)" herd --runs 40
 

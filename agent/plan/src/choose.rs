@@ -56,7 +56,7 @@ pub enum Reason {
     /// A holder keeps it.
     Held(String),
     /// A holder was not looked up before the lock.
-    Unjudged(BTreeSet<InstanceId>),
+    Unjudged(Vec<InstanceId>),
     /// Another instance is about to take it.
     Intended(InstanceId),
     /// A fault marks it.
@@ -115,7 +115,7 @@ impl fmt::Display for Defect {
     }
 }
 
-fn joined(who: &BTreeSet<InstanceId>) -> String {
+fn joined(who: &[InstanceId]) -> String {
     who.iter().map(InstanceId::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -135,20 +135,25 @@ pub fn choose(sight: &Sight<'_>) -> Decision {
     if let Some(slot) = adopted {
         return Decision { choice: Choice::Adopt(slot.id), passed: Vec::new() };
     }
-    let (mut passed, mut unjudged) = (Vec::with_capacity(sight.slots.len()), BTreeSet::new());
+    let mut passed = Vec::with_capacity(sight.slots.len());
     for slot in sight.slots {
         let reason = match vacancy(sight, slot) {
-            Ok(choice) if unjudged.is_empty() => return Decision { choice, passed },
-            Ok(_) => return Decision { choice: Choice::LookAgain(unjudged), passed },
+            Ok(choice) => return Decision { choice: unless_unjudged(&passed, choice), passed },
             Err(reason) => reason,
         };
-        if let Reason::Unjudged(who) = &reason {
-            unjudged.extend(who.iter().cloned());
-        }
         passed.push((slot.id, reason));
     }
-    let choice = if unjudged.is_empty() { Choice::Nothing } else { Choice::LookAgain(unjudged) };
-    Decision { choice, passed }
+    Decision { choice: unless_unjudged(&passed, Choice::Nothing), passed }
+}
+
+/// A lower slot whose holder was not looked up may yet be the one to take.
+fn unless_unjudged(passed: &[(BrokerId, Reason)], choice: Choice) -> Choice {
+    let unjudged = passed.iter().filter_map(|(_, reason)| match reason {
+        Reason::Unjudged(who) => Some(who),
+        _ => None,
+    });
+    let unjudged: BTreeSet<InstanceId> = unjudged.flatten().cloned().collect();
+    if unjudged.is_empty() { choice } else { Choice::LookAgain(unjudged) }
 }
 
 /// The slot whose claim names me. Of two, the one whose volume is attached to me counts; then a started one.
@@ -225,7 +230,7 @@ pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
         return Err(Reason::Unfinished(claim.left.clone()));
     }
     let witnesses = slot.witnesses().chain(claim.and_then(Claim::names));
-    let (mut going, mut unjudged, mut last) = (Vec::new(), BTreeSet::new(), None);
+    let (mut going, mut unjudged, mut last) = (Vec::new(), Vec::new(), None);
     for holder in witnesses {
         // Mostly all three name the same one.
         if last.replace(holder) == Some(holder) {
@@ -236,9 +241,8 @@ pub fn vacancy(sight: &Sight<'_>, slot: &Slot) -> Result<Choice, Reason> {
             Standing::Going(_) if going.contains(holder) => {}
             Standing::Going(_) => going.push(holder.clone()),
             Standing::Taken(why) => return Err(Reason::Held(why)),
-            Standing::NotLookedUp => {
-                unjudged.insert(holder.clone());
-            }
+            Standing::NotLookedUp if unjudged.contains(holder) => {}
+            Standing::NotLookedUp => unjudged.push(holder.clone()),
         }
     }
     if !unjudged.is_empty() {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use berth_plan::choose::{Choice, Decision, Reason, Sight, choose};
 use berth_plan::claim::{Claim, FaultRecord, Holder, Intent, Registration, SlotRecords, VERSION, Versioned};
@@ -15,12 +16,16 @@ use berth_plan::{BrokerId, InstanceId, Zone};
 
 const SLOTS: u32 = 10_000;
 
-/// How often each case is decided.
-const TIMES: u32 = 20;
+/// How often each case is decided at least, and at most until one decision kept the bound.
+const TIMES: std::ops::Range<u32> = 20..200;
 
-/// 10 ms are promised, of an optimised build that has the processor's caches to itself. Here other tests have them too, and
-/// an unoptimised build takes ten times as long; what grows with the square of the slots takes longer still.
-const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 30 });
+/// What is promised of an optimised build on a processor that has nothing else to do; a build with debug assertions gets
+/// three times that. The best decision counts: other programs of this machine make a decision slower and none faster, and
+/// what grows with the square of the slots is forty times too slow always.
+const BOUND: Duration = Duration::from_millis(if cfg!(debug_assertions) { 30 } else { 10 });
+
+/// One case at a time: they share the processor's caches.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn instance(n: u32) -> InstanceId {
     format!("i-{n:017x}").parse().unwrap()
@@ -119,22 +124,24 @@ impl Cluster {
         })
     }
 
-    /// The decision, and what it costs of a processor: other programs have it too, and time that they take is not its own.
+    /// The decision, and how long the best of several took.
     fn timed(&self, what: &str) -> Decision {
-        let began = processor_time();
-        let mut decisions: Vec<Decision> = (0..TIMES).map(|_| self.choose()).collect();
-        let took = (processor_time() - began) / TIMES;
-        let decision = decisions.pop().unwrap();
-        println!("choose() over {SLOTS} slots, {what}: {took:?}, {} reasons", decision.passed.len());
-        assert!(took <= BOUND, "{what}: {took:?} is more than {BOUND:?}");
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut best, mut times) = (Duration::MAX, 0);
+        let decision = loop {
+            let began = Instant::now();
+            let decision = self.choose();
+            best = best.min(began.elapsed());
+            times += 1;
+            if times >= TIMES.end || (times >= TIMES.start && best <= BOUND) {
+                break decision;
+            }
+        };
+        let reasons = decision.passed.len();
+        println!("choose() over {SLOTS} slots, {what}: {best:?}, the best of {times}, {reasons} reasons");
+        assert!(best <= BOUND, "{what}: {best:?} is more than {BOUND:?}");
         decision
     }
-}
-
-/// What this thread has had of the processors (proc(5), schedstat; exact to a tick of the scheduler).
-fn processor_time() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 fn held(picture: &mut Picture, n: u32) -> (Slot, SlotRecords) {
@@ -205,7 +212,7 @@ fn all_held_by_instances_that_nobody_looked_up() {
     cluster.picture = Picture::default();
     let decision = cluster.timed("all to be looked up");
     assert_eq!(decision.choice, Choice::LookAgain((0..SLOTS).map(instance).collect::<BTreeSet<_>>()));
-    every_slot_has_its_reason(&decision, |n, reason| *reason == Reason::Unjudged([instance(n)].into()));
+    every_slot_has_its_reason(&decision, |n, reason| *reason == Reason::Unjudged(vec![instance(n)]));
 }
 
 #[test]
