@@ -23,5 +23,5 @@ pub(crate) use network::network;
 pub(crate) use observe::{SlotsSeen, observe};
 pub(crate) use ready::ready;
 pub(crate) use signal::{tell_failure, tell_success, tell_unhealthy, told_success};
-pub(crate) use start::{SETTLED, Settled, start};
+pub(crate) use start::{SETTLED, Settled, start, stopped};
 pub(crate) use storage::storage;

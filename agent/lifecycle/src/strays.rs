@@ -4,13 +4,13 @@
 //! ZooKeeper away nothing is detached, because this is not called.
 
 use crate::ports::Refusal;
-use crate::steps::{SlotsSeen, observe};
+use crate::steps::{SlotsSeen, observe, stopped};
 use crate::unwind::{done, volume_detached};
 use crate::{Run, Step, Trouble};
 use berth_plan::choose::superfluous;
 use berth_plan::claim::{SlotRecords, State};
 use berth_plan::picture::Slot;
-use berth_plan::{BrokerId, InstanceId};
+use berth_plan::{BrokerId, InstanceId, VolumeId};
 use std::collections::BTreeMap;
 
 const STEP: Step = Step::Unwind;
@@ -84,7 +84,11 @@ async fn detach(run: &Run, slot: &Slot) {
             STEP,
             &format!("{} is attached to {me}, which holds another slot or none: detached", volume.id),
         );
-        if let Err(error) = volume_detached(run, &volume.id).await {
+        let detached = match left(run, &volume.id).await {
+            Ok(()) => volume_detached(run, &volume.id).await,
+            Err(trouble) => Err(trouble.sentence),
+        };
+        if let Err(error) = detached {
             tracing::warn!(volume = %volume.id, "{error}");
         }
     }
@@ -100,6 +104,16 @@ async fn detach(run: &Run, slot: &Slot) {
             tracing::warn!(attachment = %attachment.id, %error, "detaching on a later look");
         }
     }
+}
+
+/// A service on a volume that is not of this instance's slot is a zombie: it ends, and its mount, before the volume goes.
+async fn left(run: &Run, volume: &VolumeId) -> Result<(), Trouble> {
+    let at = &run.config.mount;
+    let mounted = run.ports.disks.mounted(at).await.map_err(|error| Trouble::disk(STEP, error))?;
+    if mounted.and_then(|mounted| mounted.serial).as_deref() != Some(volume.serial().as_str()) {
+        return Ok(());
+    }
+    stopped(run, &format!("{volume}, mounted at {at}, is not of this instance's slot")).await
 }
 
 fn unfinished(

@@ -230,7 +230,7 @@ pub(super) async fn still_mine(run: &Run, held: &Held) -> Result<(), Trouble> {
 }
 
 /// Stops the service that has lost its slot, and takes the mount of a device that is gone out of the way.
-pub(super) async fn stopped(run: &Run, why: &str) -> Result<(), Trouble> {
+pub(crate) async fn stopped(run: &Run, why: &str) -> Result<(), Trouble> {
     run.ports.timeline.fact(STEP, &format!("{why}: {} is stopped", run.config.unit));
     run.ports.host.forget(SETTLED).map_err(|e| Trouble::host(STEP, e))?;
     run.ports.service.stop(&run.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;

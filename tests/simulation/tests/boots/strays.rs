@@ -2,6 +2,8 @@
 
 use crate::{gave_up, ready, the_instance};
 use region::model::{AttachEniRequest, Caller, DetachVolumeRequest, Fault, FaultKind};
+use simulation::claims::node;
+use simulation::zookeeper::Op;
 use simulation::{Content, Scene, Settled, State, simulate};
 
 fn scene(ids: Vec<u32>, desired: u32) -> Scene {
@@ -167,5 +169,32 @@ fn one_read_that_is_behind_does_not_leave_an_interface_on_an_instance_that_gave_
         world.pass(10_000).await;
         assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]), "{trace}");
         world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_zombie_is_stopped_and_unmounted_before_its_volume_is_detached() {
+    simulate(async {
+        let world = scene(vec![0, 1], 1).open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        let other = world.with(|s| {
+            let path = node("slots", 0);
+            let (bytes, version) =
+                s.zk.nodes.get(&path).map(|n| (n.data.clone(), n.version)).expect("it is claimed");
+            let claim = String::from_utf8(bytes).unwrap_or_default();
+            let other = instance.replace(&instance[10..], &"9".repeat(instance.len() - 10));
+            let (wall, operator) = (s.wall(), s.zk.connect("operator", 1));
+            let set = Op::Set(path, claim.replace(&instance, &other).into_bytes(), version);
+            s.zk.multi(operator, &[set], wall).expect("nobody else writes");
+            other
+        });
+        let from = world.with(|s| s.trace.len());
+        assert_eq!(world.boot(&instance).exit().await, ready(1), "slot 0 is of {other}");
+        let trace = world.with(|s| s.trace[from..].to_vec());
+        let first = |what: &str| trace.iter().position(|line| line.contains(what));
+        // The volume is detached just before the interface.
+        let (stopped, let_go) = (first("kafka stopped"), first("is of another slot than its own"));
+        assert!(stopped.is_some() && stopped < let_go, "{}", trace.join("\n"));
     });
 }
