@@ -24,7 +24,12 @@ pub(crate) async fn run(cli: Cli) -> u8 {
     }
     let config = match config_files::load(&cli.config) {
         Ok(config) => config,
-        Err(sentence) => return failed(&sentence, EXIT_CONFIGURATION),
+        Err(sentence) => {
+            if matches!(cli.command, Command::Boot) {
+                boot::unconfigured(&sentence).await;
+            }
+            return failed(&sentence, EXIT_CONFIGURATION);
+        }
     };
     with(config, cli.command).await
 }

@@ -15,9 +15,11 @@ mod settle;
 mod steps;
 mod strays;
 mod trouble;
+mod unconfigured;
 mod unwind;
 
 pub use boot::boot;
 pub use ports::Ports;
 pub use run::{Me, Progress, Run, first_run};
 pub use trouble::{Step, Trouble};
+pub use unconfigured::unconfigured;

@@ -34,6 +34,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("plan/src/consent.rs", "no file system", "fills a sentence"),
     ("plan/src/consent.rs", "an unfinished xfs", "fills a sentence"),
     ("lifecycle/src/gate.rs", "nothing of a known serial", "fills a sentence"),
+    ("plan/src/config/check.rs", "cluster = ", "a configuration"),
     ("lifecycle/src/steps/start.rs", "an unknown host", "fills a sentence"),
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),

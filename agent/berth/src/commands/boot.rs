@@ -7,7 +7,7 @@ use crate::world::{World, world};
 use crate::{imds, lock_file};
 use berth_lifecycle::boot::Ended;
 use berth_lifecycle::ports::{Host, Timeline};
-use berth_lifecycle::{Step, boot as story, first_run};
+use berth_lifecycle::{Step, boot as story, first_run, unconfigured as story_without_configuration};
 use berth_plan::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,32 @@ async fn begun(config: Config, timeline: &Arc<Shown>) -> Result<World, String> {
     let mut world = world(config, metadata, timeline.clone()).await?;
     world.run.deadline = deadline;
     Ok(world)
+}
+
+/// How long the telling of an unusable configuration may take: nothing else is to be done.
+const TOLD_WITHIN: Duration = Duration::from_secs(120);
+
+/// Tells the stack of the instance's tags, since the configuration that might name another cannot be read.
+pub(super) async fn unconfigured(sentence: &str) {
+    // Another run of this boot, with a configuration that it could read, is not contradicted.
+    let _lock = match lock_file::take(&|what| tracing::info!("waiting for {what}")) {
+        Ok(lock) => lock,
+        Err(sentence) => return tracing::error!("failure could not be told: {sentence}"),
+    };
+    let told = async {
+        let timeline = Arc::new(Shown::new(imds::boot_id()?.as_str()));
+        let metadata = imds::read(TOLD_WITHIN, &|what| timeline.waiting(Step::Identify, what)).await?;
+        timeline.known_as(metadata.me.instance.as_str());
+        let world = world(Config::unread(), metadata, timeline.clone()).await?;
+        story_without_configuration(&world.run).await;
+        timeline.end(sentence);
+        Ok::<_, String>(())
+    };
+    match tokio::time::timeout(TOLD_WITHIN, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => tracing::error!("failure could not be told: {why}"),
+        Err(_) => tracing::error!("failure could not be told within {} s", TOLD_WITHIN.as_secs()),
+    }
 }
 
 async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, u8) {

@@ -24,6 +24,9 @@ pub enum Telling {
     Named(String),
 }
 
+/// The two keys that have no default.
+const UNREAD: &str = "cluster = \"unread\"\nzookeeper = \"127.0.0.1:1\"\n";
+
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -71,6 +74,16 @@ impl Config {
     /// Kafka's `zookeeper.connect`.
     pub fn zookeeper_connect(&self) -> String {
         format!("{}{}", self.zookeeper_hosts.join(","), self.chroot)
+    }
+
+    /// Defaults alone, for a boot whose configuration cannot be read: good for telling the stack that the tags name, and
+    /// for nothing else. Cluster and ZooKeeper are nobody's.
+    pub fn unread() -> Self {
+        let mut layers = Layers::default();
+        layers
+            .over("", UNREAD)
+            .and_then(|()| Self::of(&layers))
+            .expect("the two required keys, and the defaults, are a configuration: a test says so")
     }
 
     /// Checks what the layers add up to.

@@ -102,6 +102,12 @@ fn refusals() -> Vec<Row> {
                 "EC2 says \"attaching\" after",
             ]),
         },
+        Row {
+            name: "unusable",
+            stage: |stage| stage.zookeeper = "10.0.1.200:port".into(),
+            faults: vec![],
+            ends: configuration(vec!["/etc/berth/berth.toml:2:13: `zookeeper`", "is no host:port"]),
+        },
         not_allowed("no-describe", "DescribeVolumes"),
         not_allowed("no-attach-volume", "AttachVolume"),
         not_allowed("no-attach-eni", "AttachNetworkInterface"),

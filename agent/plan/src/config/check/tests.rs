@@ -111,3 +111,9 @@ fn what_is_no_toml_is_told_with_its_place() {
     let sentence = config(&["cluster = \"a\nzookeeper"]).unwrap_err();
     assert!(sentence.starts_with("0.toml:1:"), "{sentence}");
 }
+
+#[test]
+fn without_a_configuration_the_tags_say_who_is_told() {
+    let unread = Config::unread();
+    assert_eq!((unread.stack, unread.resource, unread.group), (Telling::Auto, None, Telling::Auto));
+}
