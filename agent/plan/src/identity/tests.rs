@@ -38,10 +38,13 @@ fn outcome(found: &Found, expected: &Expected<'_>) -> Outcome {
     }
 }
 
+/// A file as it was read, and the id and the cluster that it names where it can be used.
+type File = (Result<MetaProperties, String>, Option<(&'static str, Option<&'static str>)>);
+
 /// A file with every id (right, wrong, no number, missing) and every cluster (right, wrong, missing), or none that can
 /// be used. By the rule: it must name this broker and this cluster; version 0 alone may leave the cluster out, as
 /// Kafka before 0.10.1 did.
-fn files() -> Vec<(Result<MetaProperties, String>, Option<(&'static str, Option<&'static str>)>)> {
+fn files() -> Vec<File> {
     let mut files = vec![(Err("/kafkalogs/data/meta.properties: Permission denied".to_owned()), None)];
     for version in ["0", "1", "2", ""] {
         for id in [Some("1"), Some("2"), Some("one"), Some(""), None] {
