@@ -11,6 +11,8 @@ use lab::instance::ran;
 use lab::world::World;
 use lab::znodes::Nodes;
 use region::model::{Fault, FaultKind};
+use serde_json::Value;
+use std::time::Duration;
 
 /// What keeps a step from ending, and what lets it.
 #[derive(Clone)]
@@ -88,6 +90,7 @@ async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &St
     let from = world.journal_length();
     let meanwhile = async {
         under_way(world, case, step).await;
+        status_says_so(world, case, step).await;
         let line =
             format!("kill -{signal} $(sed -n 's/.*\"process\": \\([0-9]*\\).*/\\1/p' /run/berth/boot.json)");
         shell(world, &case.on, &line).await;
@@ -120,6 +123,25 @@ async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &St
     assert!(told.iter().all(|word| word == "SUCCESS") && !told.is_empty(), "{name}: {told:?}");
     case.holds(world).await;
     println!("{name}: the next run took {:?}", again.took);
+}
+
+/// A person who looks just now is told of the step, and of nothing that is not so: a source that keeps its answer is named.
+async fn status_says_so(world: &World, case: &Case, step: &Step) {
+    let looked = std::time::Instant::now();
+    let ran = run(world, &case.on, "/usr/bin/berth", &["status", "--json"], LIMIT).await;
+    let took = looked.elapsed();
+    let said: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}{}", ran.out, ran.err));
+    let boot = &said["boot"];
+    assert_eq!((ran.code, &boot["state"]), (0, &"running".into()), "{}: {said}", case.name);
+    let steps = boot["steps"].as_array().unwrap();
+    let is_open = |s: &&Value| s["step"] == step.2 && s["outcome"].is_null();
+    assert!(steps.iter().any(|s| is_open(&s)), "{}: {boot}", case.name);
+    let started = matches!(step.2, "start" | "ready" | "signal");
+    let service = if started { "active" } else { "inactive" };
+    assert_eq!(said["service"]["state"], service, "{}: {said}", case.name);
+    // Each source has 4 s; this machine has other work too.
+    assert!(took < Duration::from_secs(20), "{}: status took {took:?}", case.name);
 }
 
 /// Writes the state of the one partition of the one topic, as the controller does: its leader is broker 1, and the slot's
