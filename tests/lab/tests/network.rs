@@ -7,26 +7,13 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use common::interfaces::{
-    Capture, Frames, Patience, answers, appeared, attach, booted, mac, neighbour, port, primary, router,
-    with_addresses,
+    Capture, Frames, Patience, answers, appeared, attach, booted, mac, neighbour, one_slot, port, primary,
+    router, with_addresses,
 };
 use common::worlds::{IDLE, calls, json, made, played, shell, world};
 use lab::netns;
 use lab::world::{Known, World};
 use region::model::{EniSpec, Event, LaunchSpec};
-
-const SLOT: &str = r#"
-service = "stub"
-[[slot]]
-id = 0
-zone = "a"
-disk = "xfs"
-[region.delays]
-instance-pending = "500ms"
-volume-attach = "500ms"
-eni-attach = "500ms"
-imds-target-state = "100ms"
-"#;
 
 /// A lab that shows one case: what is special about the host and about the interface.
 struct Case<'a> {
@@ -37,7 +24,7 @@ struct Case<'a> {
 
 impl Case<'_> {
     async fn holds(self) {
-        let mut world = made(&(SLOT.to_owned() + IDLE)).await;
+        let mut world = made(&(one_slot("xfs", "500ms", "500ms") + IDLE)).await;
         let addresses: Vec<Ipv4Addr> = self.addresses.iter().map(|a| Ipv4Addr::from(*a)).collect();
         with_addresses(&mut world, &addresses, self.cidr);
         let world = played(world).await;
@@ -181,7 +168,7 @@ async fn an_interface_in_another_subnet_than_the_primary_one_is_heard() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_subnet_than_the_primary_one_costs_one_call_the_seventh() {
-    let mut world = made(&(SLOT.to_owned() + IDLE)).await;
+    let mut world = made(&(one_slot("xfs", "500ms", "500ms") + IDLE)).await;
     with_addresses(&mut world, &[[10, 0, 4, 50].into()], Some("10.0.4.0/24"));
     let world = played(world).await;
     let a1 = world.find("instance 0").unwrap();
@@ -198,7 +185,7 @@ async fn another_subnet_than_the_primary_one_costs_one_call_the_seventh() {
 /// Without a card, such a type refuses index 1 of the first card where any card has one at index 1.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_with_several_network_cards_gets_the_interface_on_its_first() {
-    let world = world(SLOT).await;
+    let world = world(&one_slot("xfs", "500ms", "500ms")).await;
     let user_data = "#!/bin/sh\nmkdir -p /etc/berth\nprintf 'cluster = \"orders\"\\nzookeeper = \"10.0.1.200:2181/kafka\"\\n' >/etc/berth/berth.toml\n";
     let other = world.served.with(|region| {
         let subnet = region.eni(&world.slots[0].eni).unwrap().subnet.clone();

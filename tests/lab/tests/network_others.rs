@@ -4,27 +4,14 @@
 
 mod common;
 
-use common::interfaces::{appeared, attach, boot, booted, mac};
+use common::interfaces::{appeared, attach, boot, booted, mac, one_slot};
 use common::worlds::{IDLE, MINUTE, calls, made, played, run, shell};
 use lab::world::{Known, World};
 use region::model::{Caller, DetachEniRequest, EniSpec, Event, Fault, FaultKind};
 
-const SLOT: &str = r#"
-service = "stub"
-[[slot]]
-id = 0
-zone = "a"
-disk = "DISK"
-[region.delays]
-instance-pending = "500ms"
-volume-attach = "VOLUME"
-eni-attach = "500ms"
-imds-target-state = "100ms"
-"#;
-
 /// A lab with an idle instance on which others are at home already.
 async fn shared_with_others(disk: &str, volume: &str) -> (World, Known) {
-    let world = made(&(SLOT.replace("DISK", disk).replace("VOLUME", volume) + IDLE)).await;
+    let world = made(&(one_slot(disk, volume, "500ms") + IDLE)).await;
     let other = world.served.with(|region| {
         let subnet = region.eni(&world.slots[0].eni).unwrap().subnet.clone();
         region.add_eni(EniSpec { subnet, private_ips: vec![[10, 0, 1, 150].into()], ..EniSpec::default() })

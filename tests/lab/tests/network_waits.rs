@@ -6,27 +6,14 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::interfaces::{Patience, answers, appeared, attach, mac};
+use common::interfaces::{Patience, answers, appeared, attach, mac, one_slot};
 use common::worlds::{IDLE, MINUTE, made, played, run, shell};
 use lab::world::{Known, World};
 use region::model::EniSpec;
 
-const SLOT: &str = r#"
-service = "stub"
-[[slot]]
-id = 0
-zone = "a"
-disk = "xfs"
-[region.delays]
-instance-pending = "500ms"
-volume-attach = "ATTACH"
-eni-attach = "ATTACH"
-imds-target-state = "100ms"
-"#;
-
 async fn idle(attach: &str) -> (World, Known) {
     lab::commands::require(&["strace"]).unwrap();
-    let world = played(made(&(SLOT.replace("ATTACH", attach) + IDLE)).await).await;
+    let world = played(made(&(one_slot("xfs", attach, attach) + IDLE)).await).await;
     let a1 = world.find("instance 0").unwrap();
     (world, a1)
 }

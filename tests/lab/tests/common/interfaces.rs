@@ -18,6 +18,24 @@ use super::worlds::{MINUTE, run, shell};
 /// How long a connection that is never answered is waited for: one SYN is sent again within it.
 const SILENCE: Duration = Duration::from_millis(1500);
 
+/// A scenario of one slot in zone a, with this on its volume, and attached after so long.
+pub(crate) fn one_slot(disk: &str, volume: &str, eni: &str) -> String {
+    format!(
+        r#"
+service = "stub"
+[[slot]]
+id = 0
+zone = "a"
+disk = "{disk}"
+[region.delays]
+instance-pending = "500ms"
+volume-attach = "{volume}"
+eni-attach = "{eni}"
+imds-target-state = "100ms"
+"#
+    )
+}
+
 /// The slot's interface is made anew with these addresses; `cidr` is one more subnet of zone a.
 pub(crate) fn with_addresses(world: &mut World, addresses: &[Ipv4Addr], cidr: Option<&str>) {
     let slot = &mut world.slots[0];
