@@ -1,7 +1,9 @@
 //! AWS: one configuration for all clients, and what their errors mean.
 
 mod ec2;
+pub(crate) mod imds;
 mod signals;
+pub(crate) mod tags;
 mod translate;
 
 pub(crate) use ec2::Ec2;

@@ -6,9 +6,9 @@ mod plan;
 mod status;
 
 use crate::cli::{Cli, Command};
-use crate::config_files;
+use crate::host::config_files;
 use berth_plan::config::Config;
-use berth_plan::telling::EXIT_CONFIGURATION;
+use berth_plan::outcome::EXIT_CONFIGURATION;
 use clap::CommandFactory;
 use std::io::Write;
 

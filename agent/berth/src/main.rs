@@ -4,18 +4,12 @@
 //! the stories in `berth-lifecycle`.
 
 mod aws;
+mod claims;
 mod cli;
 mod commands;
-mod config_files;
-mod disks;
 mod host;
-mod imds;
-mod lock_file;
-mod netlink;
-mod systemd;
-mod tags;
-mod timeline;
-mod world;
+mod service;
+mod wiring;
 mod zookeeper;
 
 use clap::Parser;

@@ -3,11 +3,7 @@
 //! A session that expired takes its intents with it; what hung on them then fails its own check. The client's own
 //! lock recipe is not used: a call that loses its reply leaves its lock node in the queue until the session ends.
 
-mod claims;
-mod lock;
 mod paths;
-mod records;
-mod registrations;
 
 pub(crate) use paths::Paths;
 
@@ -34,7 +30,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The ensemble, and the session with it.
 pub(crate) struct Zookeeper {
     hosts: String,
-    paths: Paths,
+    pub(crate) paths: Paths,
     session: Mutex<Option<Client>>,
 }
 
@@ -50,7 +46,7 @@ impl Zookeeper {
     }
 
     /// The session's client: the one that is open, or a new one.
-    async fn client(&self) -> Result<Client, ClaimsError> {
+    pub(crate) async fn client(&self) -> Result<Client, ClaimsError> {
         let mut session = self.session.lock().await;
         if let Some(client) = session.as_ref()
             && !client.state().is_terminated()
@@ -85,7 +81,7 @@ impl Zookeeper {
 
     /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own. Called before the lock: a
     /// command that only looks makes nothing.
-    async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
+    pub(crate) async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
         for dir in self.paths.directories() {
             match called(&format!("create {dir}"), client.mkdir(&dir, &options)).await {
@@ -108,7 +104,7 @@ impl Zookeeper {
     }
 
     /// What a call that failed means. A session whose calls lose their replies is not used again.
-    async fn failed(&self, failure: Failure) -> ClaimsError {
+    pub(crate) async fn failed(&self, failure: Failure) -> ClaimsError {
         if let Failure::Unknown(Error::SessionExpired, _) = &failure {
             self.close().await;
         }
@@ -117,7 +113,7 @@ impl Zookeeper {
 }
 
 /// How a call failed.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It was not carried out.
     Certain(Error, String),
     /// It may have been.
@@ -143,7 +139,7 @@ impl From<Failure> for ClaimsError {
 }
 
 /// Makes one call, bounded in time. Anything but a server's plain "no" leaves the outcome unknown.
-pub(super) async fn called<T, E: Into<Error>>(
+pub(crate) async fn called<T, E: Into<Error>>(
     what: &str,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failure> {
@@ -168,6 +164,6 @@ pub(super) async fn called<T, E: Into<Error>>(
 }
 
 /// Whether a session is over.
-fn is_over(client: &Client) -> bool {
+pub(crate) fn is_over(client: &Client) -> bool {
     client.state().is_terminated() || client.state() == SessionState::Expired
 }

@@ -1,27 +1,23 @@
-//! The steps of a boot, one file each.
+//! The steps of a boot, one file each. No step knows another.
 
-mod absences;
-mod attach;
+mod attach_eni;
+mod attach_volume;
 mod configure;
-mod eni;
 mod identify;
-pub(crate) mod intend;
+mod intend;
 mod network;
-mod observe;
 mod ready;
 mod signal;
 mod start;
 mod storage;
 
-pub(crate) use absences::Absences;
-pub(crate) use attach::{hold, outlives_the_instance};
-pub(crate) use configure::configure;
-pub(crate) use eni::attach_eni;
+pub(crate) use attach_eni::attach_eni;
+pub(crate) use attach_volume::attach_volume;
+pub(crate) use configure::write_configuration;
 pub(crate) use identify::refuse_unfit;
-pub(crate) use intend::intend;
-pub(crate) use network::network;
-pub(crate) use observe::{SlotsSeen, observe};
-pub(crate) use ready::ready;
-pub(crate) use signal::{tell_failure, tell_success, tell_unhealthy, told_success};
-pub(crate) use start::{SETTLED, Settled, start, stopped};
-pub(crate) use storage::storage;
+pub(crate) use intend::write_intent;
+pub(crate) use network::configure_network;
+pub(crate) use ready::wait_until_ready;
+pub(crate) use signal::{has_signalled_success, report_unhealthy, signal_failure, signal_success};
+pub(crate) use start::start_service;
+pub(crate) use storage::bring_up_storage;

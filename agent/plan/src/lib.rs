@@ -5,21 +5,16 @@
 //! by hand.
 
 pub mod addressing;
-pub mod choose;
-pub mod claim;
 pub mod config;
-pub mod consent;
-pub mod contradiction;
-pub mod holder;
-pub mod identity;
+pub mod conflicts;
+pub mod disk;
+pub mod ec2;
 pub mod ids;
 pub mod network;
-pub mod picture;
-pub mod probe;
-pub mod properties;
-pub mod prospect;
-pub mod readiness;
-pub mod telling;
+pub mod outcome;
+pub mod records;
+pub mod service;
+pub mod slot;
 
 pub use addressing::{MacAddress, Subnet};
 pub use ids::{AttachmentId, BootId, BrokerId, EniId, InstanceId, Millis, SubnetId, Token, VolumeId, Zone};

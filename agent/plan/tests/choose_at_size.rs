@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use berth_plan::choose::{Choice, Decision, Reason, Sight, choose};
-use berth_plan::claim::{Claim, FaultRecord, Holder, Intent, Registration, SlotRecords, VERSION, Versioned};
-use berth_plan::holder::{Absence, standing};
-use berth_plan::picture::{
-    EniAttachment, EniSeen, InstanceSeen, Picture, Slot, VolumeAttachment, VolumeSeen,
-};
+use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, Picture, VolumeAttachment, VolumeSeen};
+use berth_plan::records::{Claim, FaultRecord, Holder, Intent, SlotRecords, VERSION, Versioned};
+use berth_plan::service::Registration;
+use berth_plan::slot::Slot;
+use berth_plan::slot::choose::{Choice, Decision, Observed, Reason, choose};
+use berth_plan::slot::holder::{Absence, standing};
 use berth_plan::{BrokerId, InstanceId, Zone};
 
 const SLOTS: u32 = 10_000;
@@ -115,7 +115,7 @@ impl Cluster {
     fn choose(&self) -> Decision {
         let me = instance(SLOTS * 2);
         let standing = |_: BrokerId, who: &InstanceId| standing(&me, who, &self.picture, Absence::default());
-        choose(&Sight {
+        choose(&Observed {
             me: &me,
             slots: &self.slots,
             records: &self.records,

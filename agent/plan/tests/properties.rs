@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 use berth_plan::BrokerId;
-use berth_plan::properties::{IDENTITY_KEYS, Identity, read, write};
+use berth_plan::service::properties::{IDENTITY_KEYS, Identity, read, write};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

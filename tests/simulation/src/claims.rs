@@ -8,7 +8,7 @@ use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
 use berth_plan::BrokerId;
-use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
+use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

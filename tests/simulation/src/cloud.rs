@@ -4,7 +4,7 @@ use crate::code::refused;
 use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Cloud, CloudError};
-use berth_plan::picture::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
+use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use region::model::{
     Answer, AttachEniRequest, AttachVolumeRequest, DescribeGroupsRequest, DescribeRequest, DetachEniRequest,

@@ -1,6 +1,6 @@
 //! What is on a volume. It belongs to the volume and outlives every instance.
 
-use berth_plan::probe::Sample;
+use berth_plan::disk::probe::Sample;
 use std::collections::BTreeMap;
 
 /// Bytes of every volume here: 1 GiB.

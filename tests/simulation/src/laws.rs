@@ -3,7 +3,7 @@
 use crate::claims;
 use crate::content::Content;
 use crate::world::State;
-use berth_plan::claim::State as ClaimState;
+use berth_plan::records::State as ClaimState;
 use region::model::Event;
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use crate::session::SILENCE;
 use crate::zookeeper::Op;
 use async_trait::async_trait;
 use berth_lifecycle::ports::Locked;
-use berth_plan::claim::{Intent, SlotRecords};
+use berth_plan::records::{Intent, SlotRecords};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use crate::fate::{Death, Fate, Life};
 use crate::world::{State, World};
 use crate::{claims, cloud, disks, host_port, kernel, listeners, registrations, service};
-use berth_lifecycle::boot::Ended;
-use berth_lifecycle::outlook::{Outlook, outlook};
-use berth_lifecycle::{Me, Ports, Run, Trouble, boot};
+use berth_lifecycle::stories::boot::{Ended, boot};
+use berth_lifecycle::stories::preview::{Preview, preview};
+use berth_lifecycle::{Agent, Boot, Me, Ports, Trouble, deadline};
 use berth_plan::Millis;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -132,25 +132,22 @@ impl World {
 /// What `berth plan` says on an instance, and the calls that it made for that.
 pub struct Foretold {
     /// What it says.
-    pub outlook: Result<Outlook, Trouble>,
+    pub preview: Result<Preview, Trouble>,
     /// The names of its calls.
     pub calls: Vec<&'static str>,
 }
 
 impl World {
     /// What `berth plan` says on an instance, were those of `gone` terminated.
-    pub async fn outlook(self: &Arc<Self>, instance: &str, gone: &[&str]) -> Foretold {
+    pub async fn preview(self: &Arc<Self>, instance: &str, gone: &[&str]) -> Foretold {
         let caller = Arc::new(Caller::bystander(self, instance));
-        let (me, config, token) = self.with(|s| {
-            let token = s.uuid().parse().expect("a UUID is a token");
-            (me(s, instance), s.rules.config.clone(), token)
-        });
-        let run = Run::new(me, config, ports(&caller), token);
+        let (me, config) = self.with(|s| (me(s, instance), s.rules.config.clone()));
+        let agent = Agent { me, config, ports: ports(&caller) };
         let gone = gone.iter().map(|id| id.parse().expect("it is an instance id")).collect();
-        let outlook = outlook(&run, &gone).await;
+        let preview = preview(&agent, &gone).await;
         let session = *caller.session.lock().expect("no holder of this lock panics");
         self.with(|s| s.end_session(session));
-        Foretold { outlook, calls: caller.life.calls() }
+        Foretold { preview, calls: caller.life.calls() }
     }
 }
 
@@ -172,7 +169,9 @@ pub(crate) fn start(world: &Arc<World>, s: &mut State, instance: &str, life: Lif
     let mine = life.clone();
     let task = tokio::task::spawn_local(async move {
         let ports = ports(&caller);
-        let story = async { boot(&Run::new(me, config, ports, token)).await };
+        let deadline = deadline(ports.host.as_ref(), &config);
+        let state = Boot::new(Agent { me, config, ports }, token, deadline);
+        let story = async { boot(&state).await };
         let exit = tokio::select! {
             biased;
             () = mine.died.notified() => Exit::Killed,

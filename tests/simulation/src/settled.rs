@@ -4,7 +4,8 @@ use crate::broker::registration;
 use crate::claims;
 use crate::world::State;
 use berth_lifecycle::ports::UnitState;
-use berth_plan::{BrokerId, properties};
+use berth_plan::BrokerId;
+use berth_plan::service::properties;
 
 /// What a boot left behind on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use super::refused;
 use super::translate::{CLUSTER_TAG, eni, filter, instance, volume};
-use crate::tags::MyTags;
+use crate::aws::tags::MyTags;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::types::{Filter, Tag};
 use berth_lifecycle::ports::{Cloud, CloudError, Refusal};
-use berth_plan::picture::{EniSeen, InstanceSeen, VolumeSeen};
+use berth_plan::ec2::{EniSeen, InstanceSeen, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! cfn-signal does (`Authorization: CFN_V1`), which needs no permission.
 
 use super::{NO_CREDENTIALS, chain, refused};
-use crate::tags::MyTags;
+use crate::aws::tags::MyTags;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
@@ -85,7 +85,7 @@ impl Listeners {
         let passing = |why: String| {
             SignalError::Passing(format!("SignalResource {resource} of {stack} by CFN_V1: {why}"))
         };
-        let imds = crate::imds::client();
+        let imds = crate::aws::imds::client();
         let fetch =
             async |what: &str| match imds.get(format!("/latest/dynamic/instance-identity/{what}")).await {
                 Ok(text) => Ok(text.as_ref().to_owned()),

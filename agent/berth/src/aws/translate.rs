@@ -1,7 +1,7 @@
 //! EC2's shapes turned into ours. What lacks an id that we need is left out.
 
 use aws_sdk_ec2::types::{Filter, Instance, NetworkInterface, Tag, Volume};
-use berth_plan::picture::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
+use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
 use std::net::Ipv4Addr;
 
 pub(super) const CLUSTER_TAG: &str = "berth:cluster";
@@ -62,7 +62,7 @@ pub(super) fn volume(volume: &Volume) -> Option<VolumeSeen> {
         size: u32::try_from(volume.size().unwrap_or(0)).unwrap_or(0),
         multi_attach: volume.multi_attach_enabled().unwrap_or(false),
         from_snapshot: volume.snapshot_id().is_some_and(|id| !id.is_empty()),
-        format: tag(volume.tags(), berth_plan::consent::TAG).map(str::to_owned),
+        format: tag(volume.tags(), berth_plan::disk::consent::TAG).map(str::to_owned),
         attachments: attachments.filter(|attachment| attachment.state != "detached").collect(),
     })
 }

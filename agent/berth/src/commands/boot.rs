@@ -1,13 +1,15 @@
 //! `berth boot`.
 
 use super::failed;
+use crate::aws::imds;
 use crate::host::ThisHost;
-use crate::timeline::Shown;
-use crate::world::{World, world};
-use crate::{imds, lock_file};
-use berth_lifecycle::boot::Ended;
+use crate::host::lock_file;
+use crate::host::timeline::Shown;
+use crate::wiring::{Wiring, token, wire};
 use berth_lifecycle::ports::{Host, Timeline};
-use berth_lifecycle::{Step, boot as story, first_run, unconfigured as story_without_configuration};
+use berth_lifecycle::stories::boot::{Ended, boot as story};
+use berth_lifecycle::stories::unconfigured as story_without_configuration;
+use berth_lifecycle::{Boot, Step, deadline};
 use berth_plan::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,16 +35,16 @@ pub(super) async fn boot(config: Config) -> u8 {
             (Err(error), _) | (_, Err(error)) => return failed(&format!("listen for signals: {error}"), 1),
         };
     let ended = async {
-        let world = tokio::select! {
-            world = begun(config, &timeline) => world?,
+        let (wiring, state) = tokio::select! {
+            begun = begin(config, &timeline) => begun?,
             signal = ended_by(&mut terminate, &mut interrupt) => return Ok(cut_off(signal, &timeline)),
         };
         let ended = tokio::select! {
-            ended = story(&world.run) => ended_as(&world, ended),
+            ended = story(&state) => ended_as(&state, ended),
             signal = ended_by(&mut terminate, &mut interrupt) => cut_off(signal, &timeline),
         };
         // An exit without this leaves the lock and the intent in the way of every other booting instance.
-        world.zookeeper.close().await;
+        wiring.zookeeper.close().await;
         Ok::<_, String>(ended)
     };
     let (code, how) = match ended.await {
@@ -58,19 +60,18 @@ pub(super) async fn boot(config: Config) -> u8 {
 }
 
 /// Identity, and all that hangs on it. Nothing is touched so far.
-async fn begun(config: Config, timeline: &Arc<Shown>) -> Result<World, String> {
+async fn begin(config: Config, timeline: &Arc<Shown>) -> Result<(Wiring, Boot), String> {
     timeline.began(Step::Identify);
     // The wait for the metadata is of the boot's one deadline.
-    let now = ThisHost.since_boot();
-    let deadline = first_run(&ThisHost).unwrap_or(now) + config.deadline;
-    let patience = Duration::from_millis(deadline.saturating_sub(now));
+    let deadline = deadline(&ThisHost, &config);
+    let patience = Duration::from_millis(deadline.saturating_sub(ThisHost.since_boot()));
     let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
     let me = &metadata.me;
     timeline.known_as(me.instance.as_str());
     timeline.ended(Step::Identify, &format!("{} in {}, {}", me.instance, me.zone, me.instance_type));
-    let mut world = world(config, metadata, timeline.clone()).await?;
-    world.run.deadline = deadline;
-    Ok(world)
+    let wiring = wire(config, metadata, timeline.clone()).await?;
+    let state = Boot::new(wiring.agent.clone(), token(&wiring.agent.me)?, deadline);
+    Ok((wiring, state))
 }
 
 /// How long the telling of an unusable configuration may take: nothing else is to be done.
@@ -87,8 +88,11 @@ pub(super) async fn unconfigured(sentence: &str) {
         let timeline = Arc::new(Shown::new(imds::boot_id()?.as_str()));
         let metadata = imds::read(TOLD_WITHIN, &|what| timeline.waiting(Step::Identify, what)).await?;
         timeline.known_as(metadata.me.instance.as_str());
-        let world = world(Config::unread(), metadata, timeline.clone()).await?;
-        story_without_configuration(&world.run).await;
+        let config = Config::unread();
+        let deadline = deadline(&ThisHost, &config);
+        let wiring = wire(config, metadata, timeline.clone()).await?;
+        let token = token(&wiring.agent.me)?;
+        story_without_configuration(&Boot::new(wiring.agent, token, deadline)).await;
         timeline.end(sentence);
         Ok::<_, String>(())
     };
@@ -120,9 +124,9 @@ fn cut_off((signal, code): (&str, u8), timeline: &Shown) -> (u8, String) {
     (code, format!("ended by {signal} {at}; {told}, the next run goes on"))
 }
 
-fn ended_as(world: &World, ended: Ended) -> (u8, String) {
+fn ended_as(state: &Boot, ended: Ended) -> (u8, String) {
     match ended {
-        Ended::Ready(slot) => (0, format!("broker {slot} is ready on {}", world.run.me.instance)),
+        Ended::Ready(slot) => (0, format!("broker {slot} is ready on {}", state.me.instance)),
         Ended::NotNow(why) => (0, why),
         Ended::GaveUp(sentence, code) => (code, sentence),
     }

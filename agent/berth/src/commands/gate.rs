@@ -1,10 +1,10 @@
 //! `berth gate`.
 
 use super::failed;
-use crate::disks::HostDisks;
+use crate::aws::imds;
 use crate::host::ThisHost;
-use crate::imds;
-use berth_lifecycle::gate::gate as story;
+use crate::host::disks::HostDisks;
+use berth_lifecycle::stories::gate::gate as story;
 use berth_plan::config::Config;
 
 pub(super) async fn gate(config: &Config) -> u8 {

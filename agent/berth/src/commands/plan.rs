@@ -3,13 +3,13 @@
 //! It ends with the code that the boot would end with, where that is known already, and with 1 where it could not look.
 
 use super::failed;
-use crate::imds;
-use crate::timeline::LastWait;
-use crate::world::world;
-use berth_lifecycle::outlook::{Outlook, SlotOutlook, outlook};
+use crate::aws::imds;
+use crate::host::timeline::LastWait;
+use crate::wiring::wire;
+use berth_lifecycle::stories::preview::{Preview, SlotPreview, preview};
 use berth_plan::InstanceId;
-use berth_plan::claim::{Claim, State};
 use berth_plan::config::Config;
+use berth_plan::records::{Claim, State};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,14 +31,14 @@ pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, as_json: bo
         return failed(&format!("--if-terminated {me} is this instance: it would plan nothing"), 1);
     }
     let waits = Arc::new(LastWait::default());
-    let world = match world(config, metadata, waits.clone()).await {
-        Ok(world) => world,
+    let wiring = match wire(config, metadata, waits.clone()).await {
+        Ok(wiring) => wiring,
         Err(sentence) => return failed(&sentence, 1),
     };
-    let looked = tokio::time::timeout(WITHIN, outlook(&world.run, &gone)).await;
-    world.zookeeper.close().await;
-    let outlook = match looked {
-        Ok(Ok(outlook)) => outlook,
+    let looked = tokio::time::timeout(WITHIN, preview(&wiring.agent, &gone)).await;
+    wiring.zookeeper.close().await;
+    let preview = match looked {
+        Ok(Ok(preview)) => preview,
         Ok(Err(trouble)) => return failed(&trouble.to_string(), 1),
         Err(_) => {
             let last = waits.last().map_or_else(String::new, |last| format!("; last: {last}"));
@@ -47,16 +47,16 @@ pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, as_json: bo
         }
     };
     if as_json {
-        println!("{:#}", json_of(&outlook));
-        return outlook.exit();
+        println!("{:#}", json_of(&preview));
+        return preview.exit();
     }
-    println!("{me} would {}", outlook.sentence());
-    for note in &outlook.notes {
+    println!("{me} would {}", preview.sentence());
+    for note in &preview.notes {
         println!("  {note}");
     }
-    println!("\nslots of cluster {} in {zone}:", world.run.config.cluster);
-    for slot in &outlook.slots {
-        let mark = if outlook.slot() == Some(slot.slot.id) { "  <- this one" } else { "" };
+    println!("\nslots of cluster {} in {zone}:", wiring.agent.config.cluster);
+    for slot in &preview.slots {
+        let mark = if preview.slot() == Some(slot.slot.id) { "  <- this one" } else { "" };
         println!("  {:>6}  {}{mark}", slot.slot.id, parts(slot));
         println!("          {}", stands(slot));
         if let Some(disk) = &slot.disk {
@@ -64,11 +64,11 @@ pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, as_json: bo
         }
     }
     println!("\nnothing was changed");
-    outlook.exit()
+    preview.exit()
 }
 
 /// Its resources.
-fn parts(of: &SlotOutlook) -> String {
+fn parts(of: &SlotPreview) -> String {
     let volume = of.slot.volume.as_ref().map(|v| format!("{} {}", v.id, v.state));
     let eni = of.slot.eni.as_ref().map(|eni| {
         let addresses: Vec<String> = eni.addresses.iter().map(ToString::to_string).collect();
@@ -78,7 +78,7 @@ fn parts(of: &SlotOutlook) -> String {
 }
 
 /// Who has it, and whether it is vacant.
-fn stands(of: &SlotOutlook) -> String {
+fn stands(of: &SlotPreview) -> String {
     let mut parts = vec![claim(of)];
     parts.extend(of.holders.iter().map(|(id, state)| format!("{id} {}: {state}", witnesses(of, id))));
     parts.extend(of.records.intent.iter().map(|intent| format!("intent of {}", intent.instance)));
@@ -93,7 +93,7 @@ fn stands(of: &SlotOutlook) -> String {
     parts.join("; ")
 }
 
-fn claim(of: &SlotOutlook) -> String {
+fn claim(of: &SlotPreview) -> String {
     let Some(claim) = of.records.claim.as_ref().map(|claim| &claim.value) else {
         let unreadable = of.records.unreadable.is_some();
         return if unreadable { "a record that cannot be read" } else { "never claimed" }.to_owned();
@@ -109,7 +109,7 @@ fn claim(of: &SlotOutlook) -> String {
 }
 
 /// What names an instance as a holder.
-fn witnesses(of: &SlotOutlook, id: &InstanceId) -> String {
+fn witnesses(of: &SlotPreview, id: &InstanceId) -> String {
     let claim = of.records.claim.as_ref().and_then(|claim| claim.value.names()) == Some(id);
     let volume = of.slot.volume.iter().flat_map(|v| &v.attachments).any(|a| a.instance == *id);
     let eni = of.slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref()?.instance.as_ref()) == Some(id);
@@ -118,8 +118,8 @@ fn witnesses(of: &SlotOutlook, id: &InstanceId) -> String {
     format!("(by {})", by.join(", "))
 }
 
-fn json_of(outlook: &Outlook) -> Value {
-    let slots: Vec<Value> = outlook
+fn json_of(preview: &Preview) -> Value {
+    let slots: Vec<Value> = preview
         .slots
         .iter()
         .map(|of| {
@@ -141,10 +141,10 @@ fn json_of(outlook: &Outlook) -> Value {
         })
         .collect();
     json!({
-        "would": outlook.sentence(),
-        "slot": outlook.slot(),
-        "exit": outlook.exit(),
-        "notes": outlook.notes,
+        "would": preview.sentence(),
+        "slot": preview.slot(),
+        "exit": preview.exit(),
+        "notes": preview.notes,
         "slots": slots,
     })
 }

@@ -5,14 +5,14 @@
 
 mod sources;
 
+use crate::aws::imds;
 use crate::host::ThisHost;
-use crate::imds;
-use crate::timeline::{FILE, Story};
+use crate::host::timeline::{FILE, Story};
 use berth_lifecycle::ports::{Host, UnitState};
-use berth_plan::claim::{SlotRecords, State};
 use berth_plan::config::Config;
-use berth_plan::contradiction::{Here, contradictions};
-use berth_plan::picture::{EniSeen, VolumeSeen};
+use berth_plan::conflicts::{Here, conflicts};
+use berth_plan::ec2::{EniSeen, VolumeSeen};
+use berth_plan::records::{SlotRecords, State};
 use berth_plan::{BrokerId, InstanceId};
 use serde_json::{Map, Value, json};
 use sources::{Answers, Away, Records, ask};
@@ -103,7 +103,7 @@ fn contradicted(me: &InstanceId, config: &Config, answers: &Answers, records: &R
     let mounted = answers.mount.as_ref().ok().and_then(Option::as_ref).and_then(|of| of.serial.as_deref());
     let is_up = answers.unit.as_ref().ok().map(|unit| unit.state == UnitState::Active);
     let here = Here { me, mount: &config.mount, mounted, attached: attached.as_deref(), is_up };
-    contradictions(&here, &records.slots)
+    conflicts(&here, &records.slots)
 }
 
 fn is_of_this_boot(story: &Story) -> bool {
@@ -244,7 +244,7 @@ fn attached(me: Option<&InstanceId>, answers: &Answers) -> Value {
     json!({"volumes": volumes, "enis": enis})
 }
 
-fn routes(ours: &crate::netlink::Ours) -> Value {
+fn routes(ours: &crate::host::netlink::Ours) -> Value {
     let links: Vec<String> = ours
         .links
         .iter()

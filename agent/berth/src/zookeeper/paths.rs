@@ -15,40 +15,40 @@ impl Paths {
     }
 
     /// The persistent nodes that must exist, parents first.
-    pub(super) fn directories(&self) -> Vec<String> {
+    pub(crate) fn directories(&self) -> Vec<String> {
         ["lock", "intents", "slots", "faults"].map(|dir| format!("{}/{dir}", self.root)).to_vec()
     }
 
-    pub(super) fn lock(&self) -> String {
+    pub(crate) fn lock(&self) -> String {
         format!("{}/lock", self.root)
     }
 
-    pub(super) fn intents(&self) -> String {
+    pub(crate) fn intents(&self) -> String {
         format!("{}/intents", self.root)
     }
 
-    pub(super) fn slots(&self) -> String {
+    pub(crate) fn slots(&self) -> String {
         format!("{}/slots", self.root)
     }
 
-    pub(super) fn faults(&self) -> String {
+    pub(crate) fn faults(&self) -> String {
         format!("{}/faults", self.root)
     }
 
-    pub(super) fn intent(&self, id: BrokerId) -> String {
+    pub(crate) fn intent(&self, id: BrokerId) -> String {
         format!("{}/intents/{id}", self.root)
     }
 
-    pub(super) fn slot(&self, id: BrokerId) -> String {
+    pub(crate) fn slot(&self, id: BrokerId) -> String {
         format!("{}/slots/{id}", self.root)
     }
 
-    pub(super) fn fault(&self, id: BrokerId) -> String {
+    pub(crate) fn fault(&self, id: BrokerId) -> String {
         format!("{}/faults/{id}", self.root)
     }
 
     /// Kafka's own tree, beside berth's.
-    pub(super) fn kafka(&self, path: &str) -> String {
+    pub(crate) fn kafka(&self, path: &str) -> String {
         format!("{}{path}", self.chroot)
     }
 }

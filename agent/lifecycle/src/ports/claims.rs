@@ -3,7 +3,7 @@
 //! An adapter resolves unknown outcomes itself, by reading back: what it returns is certain, or says that it is not.
 
 use async_trait::async_trait;
-use berth_plan::claim::{Claim, FaultRecord, Intent, SlotRecords};
+use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 

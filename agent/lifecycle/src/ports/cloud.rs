@@ -1,7 +1,7 @@
 //! EC2 as the stories use it.
 
 use async_trait::async_trait;
-use berth_plan::picture::{EniSeen, InstanceSeen, VolumeSeen};
+use berth_plan::ec2::{EniSeen, InstanceSeen, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Block devices, file systems and mounts.
 
 use async_trait::async_trait;
-use berth_plan::consent::FormatConsent;
-use berth_plan::identity::Found;
-use berth_plan::probe::{BlankDevice, Fs, Sample};
+use berth_plan::disk::consent::FormatConsent;
+use berth_plan::disk::probe::{BlankDevice, Fs, Sample};
+use berth_plan::service::identity::Found;
 use berth_plan::{Millis, VolumeId};
 use std::fmt;
 

@@ -2,8 +2,8 @@
 
 use super::ClaimsError;
 use async_trait::async_trait;
-use berth_plan::claim::Registration;
-use berth_plan::readiness::{Assignment, Look, Partition};
+use berth_plan::service::Registration;
+use berth_plan::service::readiness::{Assignment, Look, Partition};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 

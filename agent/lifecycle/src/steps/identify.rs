@@ -1,7 +1,7 @@
 //! Step 1: who am I, and may I claim at all.
 
 use crate::{Me, Step, Trouble};
-use berth_plan::telling::Kind;
+use berth_plan::outcome::Kind;
 
 /// Families whose instances run on Xen: their volumes have no serial, so a device cannot be told to be the slot's
 /// (EC2 user guide, "Instances built on the AWS Nitro System").

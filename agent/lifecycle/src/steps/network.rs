@@ -1,12 +1,12 @@
 //! Step 6: the kernel's side of the slot's interface.
 
-use super::attach::Held;
-use crate::patience::{CALLS, Next, retry};
+use crate::parts::held::Held;
 use crate::ports::Reached;
-use crate::{Run, Step, Trouble};
+use crate::retry::{CALLS, Next, Patience, pause, retry};
+use crate::{Boot, Step, Trouble};
+use berth_plan::ec2::EniSeen;
 use berth_plan::network::{Seen, Wanted, plan};
-use berth_plan::picture::EniSeen;
-use berth_plan::telling::Kind;
+use berth_plan::outcome::Kind;
 use berth_plan::{Millis, Subnet};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -20,38 +20,38 @@ const APPEARS_WITHIN: Millis = 20_000;
 const ANSWERS_WITHIN: Millis = 3_000;
 
 /// Waits for the link, configures it, proves it.
-pub(crate) async fn network(run: &Run, held: &Held) -> Result<(), Trouble> {
+pub(crate) async fn configure_network(boot: &Boot, held: &Held) -> Result<(), Trouble> {
     let Some(eni) = &held.slot.eni else { return Ok(()) };
-    let wanted = Wanted { mac: eni.mac, addresses: eni.addresses.clone(), subnet: subnet(run, eni).await? };
-    appeared(run, eni).await?;
-    let seen = configured(run, eni, &wanted).await?;
-    proven(run, &wanted, &seen).await
+    let wanted = Wanted { mac: eni.mac, addresses: eni.addresses.clone(), subnet: subnet(boot, eni).await? };
+    appeared(boot, eni).await?;
+    let seen = configured(boot, eni, &wanted).await?;
+    proven(boot, &wanted, &seen).await
 }
 
-async fn subnet(run: &Run, eni: &EniSeen) -> Result<Subnet, Trouble> {
-    if let Some((id, subnet)) = &run.me.subnet
+async fn subnet(boot: &Boot, eni: &EniSeen) -> Result<Subnet, Trouble> {
+    if let Some((id, subnet)) = &boot.me.subnet
         && *id == eni.subnet
     {
         return Ok(*subnet);
     }
-    retry(run, STEP, async || {
-        run.ports.cloud.subnet(&eni.subnet).await.map_err(|error| Trouble::cloud(STEP, &error).into())
+    retry(boot, STEP, async || {
+        boot.ports.cloud.subnet(&eni.subnet).await.map_err(|error| Trouble::cloud(STEP, &error).into())
     })
     .await
 }
 
-async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
-    let began = run.ports.host.since_boot();
-    if run.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?.is_none() {
-        run.ports.timeline.waiting(STEP, &format!("the link of {}", eni.id));
+async fn appeared(boot: &Boot, eni: &EniSeen) -> Result<(), Trouble> {
+    let began = boot.ports.host.since_boot();
+    if boot.ports.network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))?.is_none() {
+        boot.ports.timeline.waiting(STEP, &format!("the link of {}", eni.id));
     }
     loop {
-        let within = run.within(APPEARS_WITHIN);
-        if run.ports.network.appeared(eni.mac, within).await.map_err(|e| Trouble::network(STEP, e))? {
+        let within = boot.within(APPEARS_WITHIN);
+        if boot.ports.network.appeared(eni.mac, within).await.map_err(|e| Trouble::network(STEP, e))? {
             return Ok(());
         }
-        let waited = (run.ports.host.since_boot() - began) / 1000;
-        let state = match run.ports.cloud.enis_of(&run.me.instance).await {
+        let waited = (boot.ports.host.since_boot() - began) / 1000;
+        let state = match boot.ports.cloud.enis_of(&boot.me.instance).await {
             Ok(enis) => enis
                 .iter()
                 .find(|e| e.id == eni.id)
@@ -63,21 +63,21 @@ async fn appeared(run: &Run, eni: &EniSeen) -> Result<(), Trouble> {
             "{}: waiting for a link with the address {}, EC2 says \"{state}\" after {waited} s",
             eni.id, eni.mac
         );
-        run.ports.timeline.waiting(STEP, &sentence);
-        if run.is_overdue() {
+        boot.ports.timeline.waiting(STEP, &sentence);
+        if boot.is_overdue() {
             return Err(Trouble::new(STEP, Kind::Host, sentence));
         }
     }
 }
 
 /// Look, plan, apply, look again.
-async fn configured(run: &Run, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, Trouble> {
-    let network = &run.ports.network;
+async fn configured(boot: &Boot, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, Trouble> {
+    let network = &boot.ports.network;
     let mut left = Vec::new();
     // Udev may rename the link between a look and an act; a later pass sees the new name.
     for tries in 0..5 {
         if tries > 1 {
-            run.pause(CALLS.wait(tries, |bound| run.ports.host.random(bound))).await;
+            pause(boot, CALLS.wait(tries, |bound| boot.ports.host.random(bound))).await;
         }
         let Some(seen) = network.look(eni.mac).await.map_err(|e| Trouble::network(STEP, e))? else {
             continue;
@@ -88,7 +88,7 @@ async fn configured(run: &Run, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, T
         }
         for act in &left {
             match network.apply(&seen, act).await {
-                Ok(()) => run.ports.timeline.fact(STEP, &format!("{}: {act:?}", seen.name)),
+                Ok(()) => boot.ports.timeline.fact(STEP, &format!("{}: {act:?}", seen.name)),
                 Err(error) => {
                     tracing::debug!(%error, ?act, "looking again");
                     break;
@@ -103,22 +103,22 @@ async fn configured(run: &Run, eni: &EniSeen, wanted: &Wanted) -> Result<Seen, T
 
 /// A route lookup, and one answer to a connection from the interface's address. It proves routing and the peers'
 /// security groups; not that others may connect to us.
-async fn proven(run: &Run, wanted: &Wanted, seen: &Seen) -> Result<(), Trouble> {
+async fn proven(boot: &Boot, wanted: &Wanted, seen: &Seen) -> Result<(), Trouble> {
     let Some(&from) = wanted.addresses.first() else {
         return Err(Trouble::new(STEP, Kind::Configuration, "the slot's interface has no IPv4 address"));
     };
     let gateway = wanted.subnet.gateway();
-    let link = run.ports.network.way_out(from, gateway).await.map_err(|e| Trouble::network(STEP, e))?;
+    let link = boot.ports.network.way_out(from, gateway).await.map_err(|e| Trouble::network(STEP, e))?;
     if link != seen.index {
         let sentence =
             format!("a packet from {from} would leave by link {link}, not by {} ({})", seen.index, seen.name);
         return Err(Trouble::new(STEP, Kind::Host, sentence));
     }
-    let peers = peers(run).await;
-    retry(run, STEP, async || {
+    let peers = peers(boot).await;
+    retry(boot, STEP, async || {
         let mut silent = Vec::new();
         let mut tries: FuturesUnordered<_> =
-            peers.iter().map(|peer| run.ports.network.reach(from, peer, ANSWERS_WITHIN)).collect();
+            peers.iter().map(|peer| boot.ports.network.reach(from, peer, ANSWERS_WITHIN)).collect();
         while let Some(reached) = tries.next().await {
             match reached {
                 Reached::Answered => return Ok(()),
@@ -134,9 +134,9 @@ async fn proven(run: &Run, wanted: &Wanted, seen: &Seen) -> Result<(), Trouble> 
     .await
 }
 
-async fn peers(run: &Run) -> Vec<String> {
-    let registered = run.ports.registrations.all().await.unwrap_or_default();
+async fn peers(boot: &Boot) -> Vec<String> {
+    let registered = boot.ports.registrations.all().await.unwrap_or_default();
     let brokers =
         registered.values().filter_map(|r| r.endpoints.first()).map(|(host, port)| format!("{host}:{port}"));
-    run.config.zookeeper_hosts.iter().cloned().chain(brokers.take(4)).collect()
+    boot.config.zookeeper_hosts.iter().cloned().chain(brokers.take(4)).collect()
 }

@@ -1,27 +1,31 @@
 //! Step 10: until the broker is back in sync.
 
-use super::attach::Held;
-use super::start::still_mine;
-use crate::patience::{Next, retry};
+use crate::parts::held::Held;
+use crate::parts::lost_service::stop_if_lost;
 use crate::ports::UnitState;
-use crate::{Run, Step, Trouble};
+use crate::retry::{Next, retry};
+use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
-use berth_plan::claim::Registration;
 use berth_plan::config::Ready;
-use berth_plan::readiness::{Look, Partition, Verdict, judge, ours};
-use berth_plan::telling::Kind;
+use berth_plan::outcome::Kind;
+use berth_plan::service::Registration;
+use berth_plan::service::readiness::{Look, Partition, Verdict, judge, ours};
 use std::collections::BTreeMap;
 
 const STEP: Step = Step::Ready;
 
 /// Waits for readiness.
-pub(crate) async fn ready(run: &Run, held: &Held, registration: &Registration) -> Result<(), Trouble> {
-    if run.config.ready == Ready::Registered {
+pub(crate) async fn wait_until_ready(
+    boot: &Boot,
+    held: &Held,
+    registration: &Registration,
+) -> Result<(), Trouble> {
+    if boot.config.ready == Ready::Registered {
         return Ok(());
     }
     let me = held.slot.id;
-    let assignments = retry(run, STEP, async || {
-        run.ports.registrations.assignments().await.map_err(|error| Trouble::claims(STEP, &error).into())
+    let assignments = retry(boot, STEP, async || {
+        boot.ports.registrations.assignments().await.map_err(|error| Trouble::claims(STEP, &error).into())
     })
     .await?;
     let mut open = ours(me, &assignments);
@@ -29,8 +33,8 @@ pub(crate) async fn ready(run: &Run, held: &Held, registration: &Registration) -
     let mut since: BTreeMap<Partition, Millis> = BTreeMap::new();
     let mut pause = 1_000;
     loop {
-        let looks = look(run, &open).await?;
-        let now = run.ports.host.since_boot();
+        let looks = look(boot, &open).await?;
+        let now = boot.ports.host.since_boot();
         let mut reason = None;
         open.retain(|partition| {
             let look = looks.get(partition).unwrap_or(&Look::Deleted);
@@ -39,7 +43,7 @@ pub(crate) async fn ready(run: &Run, held: &Held, registration: &Registration) -
             match judge(me, registration.czxid, look, held) {
                 Verdict::Done => false,
                 Verdict::Dropped(why) => {
-                    run.ports.timeline.fact(STEP, &format!("{partition} is not waited for: {why}"));
+                    boot.ports.timeline.fact(STEP, &format!("{partition} is not waited for: {why}"));
                     false
                 }
                 Verdict::Open(why) => {
@@ -49,35 +53,35 @@ pub(crate) async fn ready(run: &Run, held: &Held, registration: &Registration) -
             }
         });
         let Some(reason) = reason else { break };
-        still_up(run, held, registration).await?;
-        run.ports
+        still_up(boot, held, registration).await?;
+        boot.ports
             .timeline
             .waiting(STEP, &format!("{} of {all} partitions in sync; {reason}", all - open.len()));
-        run.ports.host.sleep(pause).await;
+        boot.ports.host.sleep(pause).await;
         pause = (pause * 2).min(5_000);
     }
-    run.ports.timeline.fact(STEP, &format!("broker {me} is in sync: {all} partitions"));
+    boot.ports.timeline.fact(STEP, &format!("broker {me} is in sync: {all} partitions"));
     Ok(())
 }
 
-async fn look(run: &Run, open: &[Partition]) -> Result<BTreeMap<Partition, Look>, Trouble> {
-    retry(run, STEP, async || {
-        run.ports.registrations.look(open).await.map_err(|error| Next::from(Trouble::claims(STEP, &error)))
+async fn look(boot: &Boot, open: &[Partition]) -> Result<BTreeMap<Partition, Look>, Trouble> {
+    retry(boot, STEP, async || {
+        boot.ports.registrations.look(open).await.map_err(|error| Next::from(Trouble::claims(STEP, &error)))
     })
     .await
 }
 
-async fn still_up(run: &Run, held: &Held, registration: &Registration) -> Result<(), Trouble> {
-    still_mine(run, held).await?;
-    let unit = run.ports.service.unit(&run.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;
+async fn still_up(boot: &Boot, held: &Held, registration: &Registration) -> Result<(), Trouble> {
+    stop_if_lost(boot, held).await?;
+    let unit = boot.ports.service.unit(&boot.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;
     if matches!(unit.state, UnitState::Failed | UnitState::Missing) {
         let sentence = format!(
             "{} failed ({}) before broker {} was in sync",
-            run.config.unit, unit.result, registration.id
+            boot.config.unit, unit.result, registration.id
         );
         return Err(Trouble::new(STEP, Kind::UnitFailed, sentence));
     }
-    let now = run.ports.registrations.of(registration.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
+    let now = boot.ports.registrations.of(registration.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
     if now.is_some_and(|now| now.czxid == registration.czxid) {
         return Ok(());
     }

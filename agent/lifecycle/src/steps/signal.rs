@@ -1,9 +1,9 @@
 //! Step 11: what was seen is told, once a boot.
 
-use crate::patience::{Next, retry};
 use crate::ports::{Receipt, SignalError};
-use crate::{Run, Step, Trouble};
-use berth_plan::telling::Kind;
+use crate::retry::{Next, retry};
+use crate::{Boot, Step, Trouble};
+use berth_plan::outcome::Kind;
 
 const STEP: Step = Step::Signal;
 
@@ -11,43 +11,43 @@ const STEP: Step = Step::Signal;
 const TOLD: &str = "told";
 
 /// Whether this boot has told success.
-pub(crate) fn told_success(run: &Run) -> bool {
-    matches!(run.ports.host.recall(TOLD), Ok(Some(text)) if text == "success")
+pub(crate) fn has_signalled_success(boot: &Boot) -> bool {
+    matches!(boot.ports.host.recall(TOLD), Ok(Some(text)) if text == "success")
 }
 
 /// Tells success; nothing where this boot told an outcome already.
-pub(crate) async fn tell_success(run: &Run) -> Result<(), Trouble> {
-    tell(run, true).await
+pub(crate) async fn signal_success(boot: &Boot) -> Result<(), Trouble> {
+    tell(boot, true).await
 }
 
 /// Tells failure; nothing where this boot told an outcome already.
-pub(crate) async fn tell_failure(run: &Run) -> Result<(), Trouble> {
-    tell(run, false).await
+pub(crate) async fn signal_failure(boot: &Boot) -> Result<(), Trouble> {
+    tell(boot, false).await
 }
 
-async fn tell(run: &Run, success: bool) -> Result<(), Trouble> {
-    if let Some(told) = run.ports.host.recall(TOLD).map_err(|e| Trouble::host(STEP, e))? {
-        run.ports.timeline.fact(STEP, &format!("this boot has told {told} already"));
+async fn tell(boot: &Boot, success: bool) -> Result<(), Trouble> {
+    if let Some(told) = boot.ports.host.recall(TOLD).map_err(|e| Trouble::host(STEP, e))? {
+        boot.ports.timeline.fact(STEP, &format!("this boot has told {told} already"));
         return Ok(());
     }
     let word = if success { "success" } else { "failure" };
-    let receipt = delivered(run, async || run.ports.signals.outcome(success).await).await?;
-    run.ports.host.note(TOLD, word).map_err(|e| Trouble::host(STEP, e))?;
+    let receipt = delivered(boot, async || boot.ports.signals.outcome(success).await).await?;
+    boot.ports.host.note(TOLD, word).map_err(|e| Trouble::host(STEP, e))?;
     let fact = match receipt {
         Receipt::Heard => format!("{word} told to CloudFormation"),
         Receipt::Nobody(why) => format!("{word}, and nobody to tell: {why}"),
     };
-    run.ports.timeline.fact(STEP, &fact);
+    boot.ports.timeline.fact(STEP, &fact);
     Ok(())
 }
 
 /// Asks Auto Scaling to replace this instance.
-pub(crate) async fn tell_unhealthy(run: &Run) -> Result<(), Trouble> {
-    let fact = match delivered(run, async || run.ports.signals.unhealthy().await).await? {
-        Receipt::Heard => format!("{} told unhealthy to Auto Scaling", run.me.instance),
+pub(crate) async fn report_unhealthy(boot: &Boot) -> Result<(), Trouble> {
+    let fact = match delivered(boot, async || boot.ports.signals.unhealthy().await).await? {
+        Receipt::Heard => format!("{} told unhealthy to Auto Scaling", boot.me.instance),
         Receipt::Nobody(why) => format!("unhealthy, and nobody to tell: {why}"),
     };
-    run.ports.timeline.fact(STEP, &fact);
+    boot.ports.timeline.fact(STEP, &fact);
     Ok(())
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn tell_unhealthy(run: &Run) -> Result<(), Trouble> {
 const TRIES: u32 = 8;
 
 async fn delivered(
-    run: &Run,
+    boot: &Boot,
     telling: impl AsyncFn() -> Result<Receipt, SignalError>,
 ) -> Result<Receipt, Trouble> {
     let mut last = None;
@@ -66,15 +66,15 @@ async fn delivered(
                 return Err(Trouble::new(STEP, Kind::Configuration, sentence));
             }
             Err(SignalError::Passing(sentence)) => {
-                run.ports.timeline.waiting(STEP, &sentence);
+                boot.ports.timeline.waiting(STEP, &sentence);
                 last = Some(Trouble::new(STEP, Kind::ControlPlane, sentence));
             }
         }
-        let pause = crate::patience::CALLS.wait(tries, |bound| run.ports.host.random(bound));
-        run.ports.host.sleep(pause).await;
+        let pause = crate::retry::CALLS.wait(tries, |bound| boot.ports.host.random(bound));
+        boot.ports.host.sleep(pause).await;
     }
     // Before the deadline it is retried like any other call.
-    retry(run, STEP, async || match telling().await {
+    retry(boot, STEP, async || match telling().await {
         Ok(receipt) => Ok(receipt),
         Err(SignalError::Passing(s)) => Err(Next::Again(Trouble::new(STEP, Kind::ControlPlane, s))),
         Err(SignalError::Final(s)) => Err(Next::Stop(Trouble::new(STEP, Kind::Configuration, s))),

@@ -1,17 +1,19 @@
 //! Step 7: the slot's volume, from the device to a log dir that belongs to this slot.
 
-use super::attach::Held;
-use super::start::stopped;
-use crate::patience::{Next, retry};
-use crate::ports::{ClaimsError, Device, DiskError, Written};
-use crate::{Run, Step, Trouble};
-use berth_plan::claim::{Claim, DiskRecord};
-use berth_plan::consent::{DiskPlan, FormatConsent, FormatTag, TAG, disk};
-use berth_plan::identity::{Expected, Refused, agrees, is_empty};
-use berth_plan::picture::VolumeSeen;
-use berth_plan::probe::{BlankDevice, Fs, probe};
-use berth_plan::readiness::{only_in_sync, ours};
-use berth_plan::telling::Kind;
+use crate::parts::held::Held;
+use crate::parts::held::write_claim;
+use crate::parts::lost_service::stop_lost_service;
+use crate::ports::{Device, DiskError};
+use crate::retry::{Next, Patience, retry};
+use crate::{Boot, Step, Trouble};
+use berth_plan::disk::consent::{FormatConsent, FormatTag, TAG};
+use berth_plan::disk::plan::{DiskPlan, plan};
+use berth_plan::disk::probe::{BlankDevice, Fs, probe};
+use berth_plan::ec2::VolumeSeen;
+use berth_plan::outcome::Kind;
+use berth_plan::records::{Claim, DiskRecord};
+use berth_plan::service::identity::{Expected, Refused, agrees, is_empty};
+use berth_plan::service::readiness::{only_in_sync, ours};
 use berth_plan::{BrokerId, Millis};
 
 const STEP: Step = Step::Storage;
@@ -23,29 +25,29 @@ const APPEARS_WITHIN: Millis = 20_000;
 const AGREEING_READS: u32 = 3;
 
 /// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
-pub(crate) async fn storage(run: &Run, held: Held) -> Result<Held, Trouble> {
+pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
-    let is_mounted = is_mounted(run, &held, &volume).await?;
+    let is_mounted = is_mounted(boot, &held, &volume).await?;
     // A run that was killed after the mount may not have confirmed the file system: the claim remembers it last of all.
     let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
     let held =
-        if is_mounted && is_remembered { held } else { mounted(run, held, &volume, is_mounted).await? };
-    identified(run, &held).await?;
+        if is_mounted && is_remembered { held } else { mounted(boot, held, &volume, is_mounted).await? };
+    identified(boot, &held).await?;
     Ok(held)
 }
 
 /// Whether the slot's volume is mounted at its place. Something else there is the operator's to move.
-async fn is_mounted(run: &Run, held: &Held, volume: &VolumeSeen) -> Result<bool, Trouble> {
-    let at = &run.config.mount;
-    let Some(mounted) = run.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))? else {
+async fn is_mounted(boot: &Boot, held: &Held, volume: &VolumeSeen) -> Result<bool, Trouble> {
+    let at = &boot.config.mount;
+    let Some(mounted) = boot.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))? else {
         return Ok(false);
     };
     if mounted.serial.as_deref() == Some(volume.id.serial().as_str()) {
         return Ok(true);
     }
-    if mounted.serial.is_none() && held.claim.started_by(&run.me.instance) {
+    if mounted.serial.is_none() && held.claim.started_by(&boot.me.instance) {
         // The volume went from under a mount of an earlier run: the service on it is a zombie.
-        stopped(run, &format!("the device under {at} ({}) is gone", mounted.device)).await?;
+        stop_lost_service(boot, &format!("the device under {at} ({}) is gone", mounted.device)).await?;
         return Ok(false);
     }
     let sentence = format!(
@@ -55,60 +57,65 @@ async fn is_mounted(run: &Run, held: &Held, volume: &VolumeSeen) -> Result<bool,
     Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
 
-async fn mounted(run: &Run, mut held: Held, volume: &VolumeSeen, is_mounted: bool) -> Result<Held, Trouble> {
-    let at = &run.config.mount;
-    let device = device(run, volume).await?;
+async fn mounted(
+    boot: &Boot,
+    mut held: Held,
+    volume: &VolumeSeen,
+    is_mounted: bool,
+) -> Result<Held, Trouble> {
+    let at = &boot.config.mount;
+    let device = device(boot, volume).await?;
     let (fs, uuid, confirm) = if is_mounted {
-        found(run, &held.claim, volume, device.as_ref()).await?
+        found(boot, &held.claim, volume, device.as_ref()).await?
     } else {
-        let made = file_system(run, &held.claim, volume, device.as_ref()).await?;
+        let made = file_system(boot, &held.claim, volume, device.as_ref()).await?;
         device.preen(made.0).await.map_err(|e| Trouble::disk(STEP, e))?;
-        device.mount(made.0, at, &run.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
+        device.mount(made.0, at, &boot.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
         let fact = format!("{} mounted at {at}: {} {} on {}", volume.id, made.0, made.1, device.path());
-        run.ports.timeline.fact(STEP, &fact);
+        boot.ports.timeline.fact(STEP, &fact);
         made
     };
     match device.grow(fs, at).await {
         Ok(false) => {}
-        Ok(true) => run
+        Ok(true) => boot
             .ports
             .timeline
             .fact(STEP, &format!("the {fs} of {} grown to {} bytes", volume.id, device.size())),
         // All data is there, and every other instance would meet the same: a small disk is better than none.
-        Err(DiskError::Host(why)) => run.ports.timeline.fact(
+        Err(DiskError::Host(why)) => boot.ports.timeline.fact(
             STEP,
             &format!("the {fs} of {} is used as it is, smaller than its volume: {why}", volume.id),
         ),
         Err(error) => return Err(Trouble::disk(STEP, error)),
     }
     if let Some(done) = confirm {
-        tag(run, volume, &done).await?;
+        tag(boot, volume, &done).await?;
     }
     let record = DiskRecord { volume: volume.id.clone(), fs: fs.name().to_owned(), uuid };
     if held.claim.disk.as_ref() != Some(&record) {
-        held = remembered(run, held, record).await?;
+        held = remembered(boot, held, record).await?;
     }
     Ok(held)
 }
 
-async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
-    let began = run.ports.host.since_boot();
+async fn device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
+    let began = boot.ports.host.since_boot();
     let mut absent = 0;
-    run.ports.timeline.waiting(STEP, &format!("the device of {}", volume.id));
+    boot.ports.timeline.waiting(STEP, &format!("the device of {}", volume.id));
     loop {
-        let within = run.within(APPEARS_WITHIN);
+        let within = boot.within(APPEARS_WITHIN);
         if let Some(device) =
-            run.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))?
+            boot.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))?
         {
             return Ok(device);
         }
-        let waited = (run.ports.host.since_boot() - began) / 1000;
-        let seen = run.ports.cloud.volumes_of(&run.me.instance).await;
+        let waited = (boot.ports.host.since_boot() - began) / 1000;
+        let seen = boot.ports.cloud.volumes_of(&boot.me.instance).await;
         let state = match &seen {
             Ok(volumes) => volumes
                 .iter()
                 .find(|v| v.id == volume.id)
-                .and_then(|v| v.attachments.iter().find(|a| a.instance == run.me.instance))
+                .and_then(|v| v.attachments.iter().find(|a| a.instance == boot.me.instance))
                 .map_or("not attached", |a| a.state.as_str())
                 .to_owned(),
             Err(error) => error.to_string(),
@@ -118,13 +125,13 @@ async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Troub
             volume.id,
             volume.id.serial()
         );
-        run.ports.timeline.waiting(STEP, &sentence);
+        boot.ports.timeline.waiting(STEP, &sentence);
         // Detached by somebody: waiting for its device would be in vain.
         absent = if state == "not attached" { absent + 1 } else { 0 };
         if absent >= AGREEING_READS {
             return Err(Trouble::elsewhere(STEP, sentence));
         }
-        if run.is_overdue() {
+        if boot.is_overdue() {
             return Err(Trouble::new(STEP, Kind::Host, sentence));
         }
     }
@@ -132,13 +139,13 @@ async fn device(run: &Run, volume: &VolumeSeen) -> Result<Box<dyn Device>, Troub
 
 /// The file system that is mounted already. A mounted device is never formatted.
 async fn found(
-    run: &Run,
+    boot: &Boot,
     claim: &Claim,
     volume: &VolumeSeen,
     device: &dyn Device,
 ) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
-    let fresh = run.ports.host.uuid();
-    match disk(volume, claim.disk.as_ref(), probe(&device.sample().await), device.size(), &fresh) {
+    let fresh = boot.ports.host.uuid();
+    match plan(volume, claim.disk.as_ref(), probe(&device.sample().await), device.size(), &fresh) {
         DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
         DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
         other => {
@@ -150,22 +157,22 @@ async fn found(
 
 /// The file system to mount: found, or made where the consent says so. And the tag that is still to be confirmed.
 async fn file_system(
-    run: &Run,
+    boot: &Boot,
     claim: &Claim,
     volume: &VolumeSeen,
     device: &dyn Device,
 ) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
     let known = claim.disk.as_ref();
-    let fresh = run.ports.host.uuid();
+    let fresh = boot.ports.host.uuid();
     let look =
-        async |volume: &VolumeSeen| disk(volume, known, probe(&device.sample().await), device.size(), &fresh);
+        async |volume: &VolumeSeen| plan(volume, known, probe(&device.sample().await), device.size(), &fresh);
     match look(volume).await {
         DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
         DiskPlan::Configuration(sentence) => Err(Trouble::new(STEP, Kind::Configuration, sentence)),
         DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
         DiskPlan::Format(..) => {
             // The picture's tag may be old: the consent is read anew before it is spent.
-            let current = current(run, volume).await?;
+            let current = current(boot, volume).await?;
             let DiskPlan::Format(blank, consent) = look(&current).await else {
                 let sentence = format!(
                     "the tag {TAG} of {} changed while it was read; the next look decides",
@@ -173,7 +180,7 @@ async fn file_system(
                 );
                 return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
             };
-            format(run, &current, device, blank, &consent).await?;
+            format(boot, &current, device, blank, &consent).await?;
             match look(&tagged(current, &consent.started())).await {
                 DiskPlan::Mount { fs, uuid, confirm } if uuid == consent.uuid() => Ok((fs, uuid, confirm)),
                 other => {
@@ -195,30 +202,32 @@ fn tagged(volume: VolumeSeen, tag: &FormatTag) -> VolumeSeen {
 }
 
 async fn format(
-    run: &Run,
+    boot: &Boot,
     volume: &VolumeSeen,
     device: &dyn Device,
     blank: BlankDevice,
     consent: &FormatConsent,
 ) -> Result<(), Trouble> {
     if !consent.is_spent() {
-        tag(run, volume, &consent.started()).await?;
+        tag(boot, volume, &consent.started()).await?;
     }
     device.format(blank, consent).await.map_err(|e| Trouble::disk(STEP, e))?;
-    run.ports.timeline.fact(STEP, &format!("{} formatted as {} {}", volume.id, consent.fs(), consent.uuid()));
+    boot.ports
+        .timeline
+        .fact(STEP, &format!("{} formatted as {} {}", volume.id, consent.fs(), consent.uuid()));
     Ok(())
 }
 
 /// Writes the tag and reads it back: what was not confirmed was not written.
-async fn tag(run: &Run, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trouble> {
+async fn tag(boot: &Boot, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trouble> {
     let text = tag.to_string();
-    retry(run, STEP, async || {
-        let now = current(run, volume).await?.format;
+    retry(boot, STEP, async || {
+        let now = current(boot, volume).await?.format;
         if now.as_deref() == Some(text.as_str()) {
             return Ok(());
         }
-        run.ports.cloud.tag_volume(&volume.id, TAG, &text).await.map_err(|e| Trouble::cloud(STEP, &e))?;
-        let seen = current(run, volume).await?.format;
+        boot.ports.cloud.tag_volume(&volume.id, TAG, &text).await.map_err(|e| Trouble::cloud(STEP, &e))?;
+        let seen = current(boot, volume).await?.format;
         if seen.as_deref() == Some(text.as_str()) {
             return Ok(());
         }
@@ -232,52 +241,37 @@ async fn tag(run: &Run, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trou
     .await
 }
 
-async fn current(run: &Run, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> {
-    retry(run, STEP, async || {
+async fn current(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> {
+    retry(boot, STEP, async || {
         let of_me =
-            run.ports.cloud.volumes_of(&run.me.instance).await.map_err(|e| Trouble::cloud(STEP, &e))?;
+            boot.ports.cloud.volumes_of(&boot.me.instance).await.map_err(|e| Trouble::cloud(STEP, &e))?;
         of_me.into_iter().find(|v| v.id == volume.id).ok_or_else(|| {
-            let sentence = format!("{}: EC2 does not show it attached to {} yet", volume.id, run.me.instance);
+            let sentence =
+                format!("{}: EC2 does not show it attached to {} yet", volume.id, boot.me.instance);
             Next::Again(Trouble::new(STEP, Kind::ControlPlane, sentence))
         })
     })
     .await
 }
 
-async fn remembered(run: &Run, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
+async fn remembered(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
     let claim = held.claim.on_disk(record);
-    let version = updated(run, STEP, held.slot.id, &claim, held.version).await?.version;
+    let version = write_claim(boot, STEP, held.slot.id, &claim, held.version).await?.version;
     Ok(Held { claim, version, ..held })
 }
 
-/// Writes a claim that is mine at the version that I read last.
-pub(super) async fn updated(
-    run: &Run,
-    step: Step,
-    id: BrokerId,
-    claim: &Claim,
-    version: i32,
-) -> Result<Written, Trouble> {
-    retry(run, step, async || match run.ports.claims.write(id, claim, Some(version)).await {
-        Ok(written) => Ok(written),
-        Err(error @ ClaimsError::Conflict(_)) => Err(Next::Stop(Trouble::elsewhere(step, error.to_string()))),
-        Err(error) => Err(Trouble::claims(step, &error).into()),
-    })
-    .await
-}
-
 /// The disk has the last word: `meta.properties` must agree with the slot and with the cluster.
-async fn identified(run: &Run, held: &Held) -> Result<(), Trouble> {
-    let (mount, log_dir) = (&run.config.mount, &run.config.log_dir);
-    let found = run.ports.disks.identity(mount, log_dir).await.map_err(|e| Trouble::disk(STEP, e))?;
-    let cluster = retry(run, STEP, async || {
-        run.ports.registrations.cluster().await.map_err(|error| Trouble::claims(STEP, &error).into())
+async fn identified(boot: &Boot, held: &Held) -> Result<(), Trouble> {
+    let (mount, log_dir) = (&boot.config.mount, &boot.config.log_dir);
+    let found = boot.ports.disks.identity(mount, log_dir).await.map_err(|e| Trouble::disk(STEP, e))?;
+    let cluster = retry(boot, STEP, async || {
+        boot.ports.registrations.cluster().await.map_err(|error| Trouble::claims(STEP, &error).into())
     })
     .await?;
     let registered_before = held.claim.registered.is_some();
     // A broker that berth never saw may have been in the cluster before berth was: only ZooKeeper knows.
     let only_copy =
-        if is_empty(&found) && !registered_before { only_copy(run, held.slot.id).await? } else { None };
+        if is_empty(&found) && !registered_before { only_copy(boot, held.slot.id).await? } else { None };
     let expected = Expected {
         id: held.slot.id,
         cluster: cluster.as_deref(),
@@ -289,22 +283,22 @@ async fn identified(run: &Run, held: &Held) -> Result<(), Trouble> {
         Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
         Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
     })?;
-    run.ports
+    boot.ports
         .disks
-        .prepare_log_dir(mount, log_dir, &run.config.user)
+        .prepare_log_dir(mount, log_dir, &boot.config.user)
         .await
         .map_err(|e| Trouble::disk(STEP, e))
 }
 
 /// A partition that only this broker has in sync.
-async fn only_copy(run: &Run, id: BrokerId) -> Result<Option<String>, Trouble> {
-    retry(run, STEP, async || {
+async fn only_copy(boot: &Boot, id: BrokerId) -> Result<Option<String>, Trouble> {
+    retry(boot, STEP, async || {
         let trouble = |error| Next::from(Trouble::claims(STEP, &error));
-        let partitions = ours(id, &run.ports.registrations.assignments().await.map_err(trouble)?);
+        let partitions = ours(id, &boot.ports.registrations.assignments().await.map_err(trouble)?);
         if partitions.is_empty() {
             return Ok(None);
         }
-        let looks = run.ports.registrations.look(&partitions).await.map_err(trouble)?;
+        let looks = boot.ports.registrations.look(&partitions).await.map_err(trouble)?;
         Ok(only_in_sync(id, &looks).map(ToString::to_string))
     })
     .await

@@ -2,7 +2,7 @@
 
 use super::layer::{Layers, Place, Refused, Value};
 use crate::Millis;
-use crate::picture::{NamePattern, Parts};
+use crate::slot::{NamePattern, Parts};
 
 /// What success means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod strays;
 mod undisturbed;
 mod walk;
 
-use berth_lifecycle::boot::Ended;
+use berth_lifecycle::stories::boot::Ended;
 use berth_plan::BrokerId;
 use simulation::{Exit, Scene, Settled, World, simulate};
 use std::sync::Arc;

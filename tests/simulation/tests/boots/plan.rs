@@ -6,10 +6,10 @@ mod made;
 mod states;
 mod walks;
 
-use berth_lifecycle::boot::Ended;
-use berth_lifecycle::outlook::{Outlook, Would};
-use berth_plan::choose::Choice;
-use berth_plan::claim::Intent;
+use berth_lifecycle::stories::boot::Ended;
+use berth_lifecycle::stories::preview::{Preview, Would};
+use berth_plan::records::Intent;
+use berth_plan::slot::choose::Choice;
 use region::model::Event;
 use simulation::claims::node;
 use simulation::{Exit, State, World, fate, laws};
@@ -50,25 +50,25 @@ fn changeable(s: &mut State, instance: &str) -> Changeable {
 }
 
 /// The plan, which must have changed nothing.
-async fn plan(world: &Arc<World>, instance: &str, gone: &[&str]) -> Outlook {
+async fn plan(world: &Arc<World>, instance: &str, gone: &[&str]) -> Preview {
     let before = world.with(|s| changeable(s, instance));
-    let foretold = world.outlook(instance, gone).await;
+    let foretold = world.preview(instance, gone).await;
     let reads = |call: &&str| {
         !fate::changes_something(call) && !call.starts_with("note") && !call.starts_with("forget")
     };
     assert!(foretold.calls.iter().all(reads), "{:?}", foretold.calls);
     assert_eq!(world.with(|s| changeable(s, instance)), before);
-    foretold.outlook.expect("the plan can look")
+    foretold.preview.expect("the plan can look")
 }
 
-fn foretold(outlook: &Outlook) -> First {
-    match &outlook.would {
+fn foretold(preview: &Preview) -> First {
+    match &preview.would {
         Would::NotNow(_) => First::Ended(0),
         Would::GiveUp(_, exit) => First::Ended(*exit),
         Would::Wait => First::Waited,
         Would::Go(Choice::Resume(id)) => First::Resumed(id.number()),
         Would::Go(_) | Would::Later(..) => {
-            First::Intended(outlook.slot().expect("it goes for a slot").number())
+            First::Intended(preview.slot().expect("it goes for a slot").number())
         }
     }
 }

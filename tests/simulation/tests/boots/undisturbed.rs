@@ -1,8 +1,8 @@
 //! A boot that nothing disturbs, and a second one after it.
 
 use crate::{actions, ready, the_instance};
-use berth_lifecycle::boot::Ended;
 use berth_lifecycle::ports::UnitState;
+use berth_lifecycle::stories::boot::Ended;
 use region::model::{Caller, Event, SignalRequest};
 use simulation::{Exit, Life, Scene, Settled, State, simulate};
 

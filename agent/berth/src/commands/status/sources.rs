@@ -2,20 +2,21 @@
 //!
 //! Only reads, and nothing of a run: no lock, no intent, no patience beyond the limit.
 
+use crate::aws::imds::{self, Metadata};
+use crate::aws::tags::MyTags;
 use crate::aws::{Ec2, configuration};
-use crate::disks::HostDisks;
 use crate::host::ThisHost;
-use crate::imds::{self, Metadata};
-use crate::netlink::{Kernel, Ours};
-use crate::systemd::Systemd;
-use crate::tags::MyTags;
+use crate::host::disks::HostDisks;
+use crate::host::netlink::{Kernel, Ours};
+use crate::host::systemd::Systemd;
 use crate::zookeeper::Zookeeper;
-use berth_lifecycle::gate::gate;
 use berth_lifecycle::ports::{Claims, Cloud, Disks, Mounted, Registrations, Service, Unit};
+use berth_lifecycle::stories::gate::gate;
 use berth_plan::BrokerId;
-use berth_plan::claim::{Registration, SlotRecords};
 use berth_plan::config::Config;
-use berth_plan::picture::{EniSeen, VolumeSeen};
+use berth_plan::ec2::{EniSeen, VolumeSeen};
+use berth_plan::records::SlotRecords;
+use berth_plan::service::Registration;
 use futures_util::future::try_join;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

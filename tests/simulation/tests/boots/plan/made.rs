@@ -1,7 +1,7 @@
 //! States of slots, made by hand: records in ZooKeeper, attachments and resources in the region.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-use berth_plan::claim::{Claim, FaultRecord, Holder, Intent, VERSION};
+use berth_plan::records::{Claim, FaultRecord, Holder, Intent, VERSION};
 use region::model::{AttachEniRequest, AttachVolumeRequest, Caller, EniSpec, VolumeSpec};
 use simulation::State;
 use simulation::claims::node;

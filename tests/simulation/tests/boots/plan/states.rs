@@ -4,7 +4,7 @@ use super::made::{
     attach_eni, attach_volume, claim, extra, fault, fingerprint, held, intent, put, started, unfinished,
 };
 use super::{First, booted, foretold, plan};
-use berth_plan::{BrokerId, picture};
+use berth_plan::{BrokerId, slot};
 use region::model::{Delay, VolumeSpec};
 use simulation::claims::node;
 use simulation::zookeeper::Op;
@@ -44,13 +44,13 @@ async fn begun(scene: Scene) -> (Arc<World>, Who) {
 }
 
 async fn judged(world: &Arc<World>, who: &Who, expected: First, says: &str, gone: &[&str]) {
-    let outlook = plan(world, &who.me, gone).await;
-    let said = outlook.sentence();
+    let preview = plan(world, &who.me, gone).await;
+    let said = preview.sentence();
     let state = |world: &World| world.with(|s| s.trace.join("\n"));
-    assert_eq!(foretold(&outlook), expected, "{said}\n{}", state(world));
+    assert_eq!(foretold(&preview), expected, "{said}\n{}", state(world));
     let reasons =
-        outlook.slots.iter().filter_map(|slot| slot.vacancy.as_ref().err().map(ToString::to_string));
-    let all: Vec<String> = [said].into_iter().chain(reasons).chain(outlook.notes.clone()).collect();
+        preview.slots.iter().filter_map(|slot| slot.vacancy.as_ref().err().map(ToString::to_string));
+    let all: Vec<String> = [said].into_iter().chain(reasons).chain(preview.notes.clone()).collect();
     assert!(all.iter().any(|line| line.contains(says)), "nothing says {says:?}: {all:#?}");
     for id in gone {
         world.with(|s| s.region.terminate_instance(id));
@@ -60,13 +60,13 @@ async fn judged(world: &Arc<World>, who: &Who, expected: First, says: &str, gone
     }
     let first = booted(world, &who.me).await;
     // Who goes on with a slot and ends there has written no intent before its end.
-    let ended_there = outlook.refusal.is_some() && first == First::Ended(outlook.exit());
+    let ended_there = preview.refusal.is_some() && first == First::Ended(preview.exit());
     assert!(first == expected || ended_there, "{first:?}: {all:#?}\n{}", state(world));
-    if outlook.refusal.is_some() {
+    if preview.refusal.is_some() {
         let end = world.until(HOUR, |s| (!s.runs.live.contains_key(&who.me)).then_some(())).await;
         end.expect("what is refused ends");
         let exit = world.with(|s| s.runs.ended.last().map(|(.., exit)| crate::gave_up(exit)));
-        assert_eq!(exit, Some(Some(outlook.exit())), "{}", state(world));
+        assert_eq!(exit, Some(Some(preview.exit())), "{}", state(world));
     }
 }
 
@@ -241,8 +241,8 @@ fn a_fault_marks_a_slot_until_what_it_was_seen_on_changes() {
 fn the_test_knows_a_slots_fingerprint() {
     simulate(async {
         let (world, who) = begun(Scene::default()).await;
-        let outlook = plan(&world, &who.me, &[]).await;
-        let slot: &picture::Slot = &outlook.slots[0].slot;
+        let preview = plan(&world, &who.me, &[]).await;
+        let slot: &slot::Slot = &preview.slots[0].slot;
         assert_eq!(
             (slot.id, slot.fingerprint()),
             (BrokerId::new(0).unwrap(), world.with(|s| fingerprint(s)))
@@ -340,9 +340,9 @@ fn a_slot_would_be_taken_if_its_holder_were_terminated() {
 fn the_end_of_an_instance_without_a_slot_changes_nothing_and_is_told_so() {
     simulate(async {
         let (world, who) = begun(Scene::default()).await;
-        let outlook = plan(&world, &who.me, &[&who.other]).await;
+        let preview = plan(&world, &who.me, &[&who.other]).await;
         let expected = format!("{} holds no slot of this zone: its end would change nothing here", who.other);
-        assert_eq!(outlook.notes, [expected]);
+        assert_eq!(preview.notes, [expected]);
     });
 }
 
@@ -362,10 +362,10 @@ fn every_slot_of_the_zone_is_shown_with_its_holders_and_its_volumes_prospect() {
                 started(s, id, &other);
             }
         });
-        let outlook = plan(&world, &me, &[]).await;
-        let ids: Vec<u32> = outlook.slots.iter().map(|slot| slot.slot.id.number()).collect();
+        let preview = plan(&world, &me, &[]).await;
+        let ids: Vec<u32> = preview.slots.iter().map(|slot| slot.slot.id.number()).collect();
         assert_eq!(ids, if zone.ends_with('a') { vec![0, 1, 2] } else { vec![5] });
-        for slot in &outlook.slots {
+        for slot in &preview.slots {
             let vacant = slot.slot.id.number() == 1;
             assert_eq!(slot.vacancy.is_ok(), vacant);
             let shown: Vec<&str> = slot.holders.values().map(String::as_str).collect();

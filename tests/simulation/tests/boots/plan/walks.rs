@@ -16,14 +16,14 @@ fn in_every_state_that_a_walk_leaves_the_next_boot_does_what_the_plan_said() {
             let up: Vec<String> = world
                 .with(|s| s.hosts.iter().filter(|(_, host)| host.up).map(|(id, _)| id.clone()).collect());
             for instance in up {
-                let outlook = plan(&world, &instance, &[]).await;
+                let preview = plan(&world, &instance, &[]).await;
                 let mine = world.with(|s| laws::claims_of(s, &instance).len());
-                let (said, first) = (outlook.sentence(), booted(&world, &instance).await);
+                let (said, first) = (preview.sentence(), booted(&world, &instance).await);
                 let trace = || world.with(|s| s.trace.join("\n"));
-                let late = outlook.notes.iter().any(|note| note.contains("deadline has passed"));
-                let as_told = foretold(&outlook) == first || (late && first == First::Ended(1));
+                let late = preview.notes.iter().any(|note| note.contains("deadline has passed"));
+                let as_told = foretold(&preview) == first || (late && first == First::Ended(1));
                 assert!(as_told, "seed {seed}, {instance}: {said}, and came to {first:?}\n{}", trace());
-                let kind = format!("{:?} {mine}", outlook.would);
+                let kind = format!("{:?} {mine}", preview.would);
                 *met.entry(kind.split(['(', ' ']).take(2).collect::<Vec<_>>().join(" ")).or_default() += 1;
                 // The next instance is asked in a state that stands still.
                 world.pass(900_000).await;

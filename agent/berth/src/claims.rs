@@ -1,0 +1,3 @@
+//! Claims stores, one file each.
+
+mod zookeeper;

@@ -1,0 +1,241 @@
+//! Intents, claims and fault records.
+//!
+//! An outcome that is not known is read back: by the record's own bytes, which no other writer can have written.
+
+mod lock;
+mod records;
+
+use crate::zookeeper::{Failure, Zookeeper, called};
+use async_trait::async_trait;
+use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
+use berth_plan::BrokerId;
+use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords};
+use lock::Lock;
+use records::{data, listed, record_of, records_of};
+use std::collections::BTreeMap;
+use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteResult};
+
+#[async_trait]
+impl Claims for Zookeeper {
+    async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError> {
+        let client = self.client().await?;
+        match records_of(&client, &self.paths).await {
+            Ok(records) => Ok(records),
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    async fn record(&self, id: BrokerId) -> Result<SlotRecords, ClaimsError> {
+        let client = self.client().await?;
+        match record_of(&client, &self.paths, id).await {
+            Ok(records) => Ok(records),
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    async fn lock(
+        &self,
+        intent: &Intent,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Locked>, ClaimsError> {
+        let client = self.client().await?;
+        self.prepared(&client).await?;
+        self.cleared(&client, intent).await?;
+        match Lock::taken(client, self.paths.clone(), intent, waiting).await {
+            Ok(lock) => Ok(Box::new(lock)),
+            Err(error) => {
+                // A lock node whose reply was lost would block the queue until the session ends: end it now.
+                self.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn hold(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        version: Option<i32>,
+        intent: &Intent,
+    ) -> Result<Written, ClaimsError> {
+        let client = self.client().await?;
+        let (path, bytes) = (self.paths.slot(id), claim.bytes());
+        let what = format!("write the claim of slot {id} with its intent");
+        // The node's owner is this session and its token this run's, or the transaction must not pass.
+        self.intent_is_mine(&client, id, intent).await?;
+        let mut writer = client.new_multi_writer();
+        let prepared = writer
+            .add_check_version(&self.paths.intent(id), 0)
+            .and_then(|()| add_write(&mut writer, &path, &bytes, version))
+            .and_then(|()| writer.add_delete(&self.paths.intent(id), Some(0)));
+        prepared.map_err(|error| ClaimsError::Refused(format!("{what}: {error}")))?;
+        match called(&what, writer.commit()).await {
+            Ok(results) => written(&results, version)
+                .ok_or_else(|| ClaimsError::Away(format!("{what}: an answer without a result"))),
+            Err(failure) => self.read_back(id, &bytes, version, failure).await,
+        }
+    }
+
+    async fn write(&self, id: BrokerId, claim: &Claim, version: Option<i32>) -> Result<Written, ClaimsError> {
+        let client = self.client().await?;
+        let (path, bytes) = (self.paths.slot(id), claim.bytes());
+        let what = format!("write the claim of slot {id}");
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        let outcome = match version {
+            Some(version) => called(&what, client.set_data(&path, &bytes, Some(version))).await,
+            None => called(&what, client.create(&path, &bytes, &options)).await.map(|(stat, _)| stat),
+        };
+        match outcome {
+            Ok(stat) => Ok(Written { version: stat.version, zxid: stat.mzxid }),
+            Err(failure) => self.read_back(id, &bytes, version, failure).await,
+        }
+    }
+
+    async fn drop_intent(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError> {
+        let client = self.client().await?;
+        let path = self.paths.intent(id);
+        let data = match called(&format!("read {path}"), client.get_data(&path)).await {
+            Ok((data, _)) => data,
+            Err(Failure::Certain(Error::NoNode, _)) => return Ok(()),
+            Err(failure) => return Err(self.failed(failure).await),
+        };
+        if Intent::read(&data).map_or(true, |seen| seen.instance != intent.instance) {
+            return Ok(());
+        }
+        match called(&format!("delete {path}"), client.delete(&path, None)).await {
+            Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => Ok(()),
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Result<(), ClaimsError> {
+        let client = self.client().await?;
+        let (path, bytes) = (self.paths.fault(id), fault.bytes());
+        let what = format!("record the fault of slot {id}");
+        match called(&what, client.set_data(&path, &bytes, None)).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Certain(Error::NoNode, _)) => {
+                let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+                match called(&what, client.create(&path, &bytes, &options)).await {
+                    Ok(_) => Ok(()),
+                    Err(failure) => Err(self.failed(failure).await),
+                }
+            }
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+}
+
+fn add_write(
+    writer: &mut zookeeper_client::MultiWriter<'_>,
+    path: &str,
+    bytes: &[u8],
+    version: Option<i32>,
+) -> Result<(), Error> {
+    match version {
+        Some(version) => writer.add_set_data(path, bytes, Some(version)),
+        None => writer.add_create(path, bytes, &CreateMode::Persistent.with_acls(Acls::anyone_all())),
+    }
+}
+
+fn written(results: &[MultiWriteResult], version: Option<i32>) -> Option<Written> {
+    results.iter().find_map(|result| match result {
+        MultiWriteResult::SetData { stat } => Some(Written { version: stat.version, zxid: stat.mzxid }),
+        // A created node has version 0; its stat may be missing from the answer (ZOOKEEPER-4667).
+        MultiWriteResult::Create { stat, .. } if version.is_none() => {
+            Some(Written { version: 0, zxid: if stat.is_invalid() { 0 } else { stat.czxid } })
+        }
+        _ => None,
+    })
+}
+
+impl Zookeeper {
+    /// Deletes the intents and lock nodes of earlier runs of this instance: a dead run's write must not land between
+    /// this run's look and its own intent.
+    async fn cleared(&self, client: &Client, intent: &Intent) -> Result<(), ClaimsError> {
+        for dir in [self.paths.intents(), self.paths.lock()] {
+            let children = match listed(client, &dir).await {
+                Ok(children) => children,
+                Err(failure) => return Err(self.failed(failure).await),
+            };
+            for child in children {
+                let path = format!("{dir}/{child}");
+                let found = match data(client, path.clone()).await {
+                    Ok(found) => found,
+                    Err(failure) => return Err(self.failed(failure).await),
+                };
+                let Some((bytes, _)) = found else { continue };
+                if Intent::read(&bytes).map_or(true, |seen| seen.instance != intent.instance) {
+                    continue;
+                }
+                match called(&format!("delete {path}"), client.delete(&path, None)).await {
+                    Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => {}
+                    Err(failure) => return Err(self.failed(failure).await),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn intent_is_mine(
+        &self,
+        client: &Client,
+        id: BrokerId,
+        intent: &Intent,
+    ) -> Result<(), ClaimsError> {
+        let path = self.paths.intent(id);
+        let found = match data(client, path.clone()).await {
+            Ok(found) => found,
+            Err(failure) => return Err(self.failed(failure).await),
+        };
+        let owner = client.session_id().0;
+        match found {
+            Some((bytes, stat))
+                if Intent::read(&bytes).is_ok_and(|seen| seen == *intent)
+                    && stat.ephemeral_owner == owner =>
+            {
+                Ok(())
+            }
+            _ => Err(ClaimsError::Conflict(format!("the intent of slot {id} went with its session"))),
+        }
+    }
+
+    /// After a write whose outcome is not known, or that met another version: what is there now?
+    async fn read_back(
+        &self,
+        id: BrokerId,
+        bytes: &[u8],
+        version: Option<i32>,
+        failure: Failure,
+    ) -> Result<Written, ClaimsError> {
+        let error = self.failed(failure).await;
+        if matches!(error, ClaimsError::Refused(_)) {
+            return Err(error);
+        }
+        let client = self.client().await?;
+        // A follower may be behind the write that is looked for.
+        let path = self.paths.slot(id);
+        let found = match called(&format!("sync {path}"), client.sync(&path)).await {
+            Ok(()) => data(&client, path).await,
+            Err(failure) => Err(failure),
+        };
+        match found {
+            Ok(Some((seen, stat))) if seen == bytes => {
+                Ok(Written { version: stat.version, zxid: stat.mzxid })
+            }
+            Ok(found) => {
+                let now = found.map(|(_, stat)| stat.version);
+                if now == version && matches!(error, ClaimsError::Away(_)) {
+                    return Err(error);
+                }
+                let show = |v: Option<i32>| v.map_or_else(|| "none".to_owned(), |v| v.to_string());
+                Err(ClaimsError::Conflict(format!(
+                    "the claim of slot {id} is at version {}, this run decided on {}",
+                    show(now),
+                    show(version)
+                )))
+            }
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Kafka's own tree in ZooKeeper mode: `/brokers`, `/cluster`, `/admin`.
+
+use crate::zookeeper::{Failure, Zookeeper, called};
+use async_trait::async_trait;
+use berth_lifecycle::ports::{ClaimsError, Registrations};
+use berth_plan::service::Registration;
+use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::{BrokerId, Millis};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use zookeeper_client::{Client, Error, Stat};
+
+/// Reads under way at once.
+const PIPELINED: usize = 64;
+
+#[derive(Deserialize)]
+struct BrokerNode {
+    #[serde(default)]
+    endpoints: Vec<String>,
+    host: Option<String>,
+    #[serde(default)]
+    port: i32,
+}
+
+impl BrokerNode {
+    fn endpoints(&self) -> Vec<(String, u16)> {
+        let listed = self.endpoints.iter().filter_map(|endpoint| {
+            let (_, address) = endpoint.split_once("://")?;
+            let (host, port) = address.rsplit_once(':')?;
+            Some((host.to_owned(), port.parse().ok()?))
+        });
+        let old = self.host.iter().filter_map(|host| Some((host.clone(), u16::try_from(self.port).ok()?)));
+        let endpoints: Vec<_> = listed.collect();
+        if endpoints.is_empty() { old.collect() } else { endpoints }
+    }
+}
+
+#[derive(Deserialize)]
+struct TopicNode {
+    partitions: BTreeMap<String, Vec<u32>>,
+    #[serde(default)]
+    adding_replicas: BTreeMap<String, Vec<u32>>,
+    #[serde(default)]
+    removing_replicas: BTreeMap<String, Vec<u32>>,
+}
+
+#[derive(Deserialize)]
+struct StateNode {
+    leader: i32,
+    isr: Vec<i32>,
+}
+
+#[derive(Deserialize)]
+struct ClusterNode {
+    id: String,
+}
+
+fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, ClaimsError> {
+    serde_json::from_slice(data)
+        .map_err(|error| ClaimsError::Refused(format!("{path} is not what Kafka writes there: {error}")))
+}
+
+impl Zookeeper {
+    async fn node(&self, client: &Client, path: &str) -> Result<Option<(Vec<u8>, Stat)>, ClaimsError> {
+        match called(&format!("read {path}"), client.get_data(path)).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Failure::Certain(Error::NoNode, _)) => Ok(None),
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    async fn children(&self, client: &Client, path: &str) -> Result<Vec<String>, ClaimsError> {
+        match called(&format!("list {path}"), client.list_children(path)).await {
+            Ok(children) => Ok(children),
+            Err(Failure::Certain(Error::NoNode, _)) => Ok(Vec::new()),
+            Err(failure) => Err(self.failed(failure).await),
+        }
+    }
+
+    async fn registration(&self, client: &Client, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
+        let path = self.paths.kafka(&format!("/brokers/ids/{id}"));
+        let Some((data, stat)) = self.node(client, &path).await? else { return Ok(None) };
+        let node: BrokerNode = json(&path, &data)?;
+        Ok(Some(Registration { id, czxid: stat.czxid, endpoints: node.endpoints() }))
+    }
+
+    async fn topic(
+        &self,
+        client: &Client,
+        topic: String,
+    ) -> Result<Vec<(Partition, Assignment)>, ClaimsError> {
+        let path = self.paths.kafka(&format!("/brokers/topics/{topic}"));
+        let Some((data, _)) = self.node(client, &path).await? else { return Ok(Vec::new()) };
+        let node: TopicNode = json(&path, &data)?;
+        let of = |map: &BTreeMap<String, Vec<u32>>, key: &str| map.get(key).cloned().unwrap_or_default();
+        let assignments = node.partitions.iter().filter_map(|(key, replicas)| {
+            let partition = Partition { topic: topic.clone(), number: key.parse().ok()? };
+            let (adding, removing) = (of(&node.adding_replicas, key), of(&node.removing_replicas, key));
+            Some((partition, Assignment { replicas: replicas.clone(), adding, removing }))
+        });
+        Ok(assignments.collect())
+    }
+
+    async fn state(
+        &self,
+        client: &Client,
+        partition: Partition,
+        deleted: &BTreeSet<String>,
+    ) -> Result<Look, ClaimsError> {
+        if deleted.contains(&partition.topic) {
+            return Ok(Look::Deleted);
+        }
+        let topic = self.paths.kafka(&format!("/brokers/topics/{}", partition.topic));
+        let path = format!("{topic}/partitions/{}/state", partition.number);
+        let Some((data, stat)) = self.node(client, &path).await? else {
+            let known = self.node(client, &topic).await?.is_some();
+            return Ok(if known { Look::NoState } else { Look::Deleted });
+        };
+        let node: StateNode = json(&path, &data)?;
+        Ok(Look::State(PartitionState { leader: node.leader, isr: node.isr, mzxid: stat.mzxid }))
+    }
+
+    async fn deleted(&self, client: &Client) -> Result<BTreeSet<String>, ClaimsError> {
+        Ok(self.children(client, &self.paths.kafka("/admin/delete_topics")).await?.into_iter().collect())
+    }
+}
+
+#[async_trait]
+impl Registrations for Zookeeper {
+    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, ClaimsError> {
+        let client = self.client().await?;
+        let ids = self.children(&client, &self.paths.kafka("/brokers/ids")).await?;
+        let ids: Vec<BrokerId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let found: Vec<Option<Registration>> = stream::iter(ids)
+            .map(|id| self.registration(&client, id))
+            .buffered(PIPELINED)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().map(|registration| (registration.id, registration)).collect())
+    }
+
+    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
+        self.registration(&self.client().await?, id).await
+    }
+
+    async fn changed(&self, id: BrokerId, within: Millis) {
+        let within = Duration::from_millis(within);
+        let path = self.paths.kafka(&format!("/brokers/ids/{id}"));
+        let Ok(client) = self.client().await else { return sleep(within).await };
+        match called(&format!("watch {path}"), client.check_and_watch_stat(&path)).await {
+            Ok((_, watcher)) => {
+                let _ = timeout(within, watcher.changed()).await;
+            }
+            Err(_) => sleep(within).await,
+        }
+    }
+
+    async fn cluster(&self) -> Result<Option<String>, ClaimsError> {
+        let path = self.paths.kafka("/cluster/id");
+        let Some((data, _)) = self.node(&self.client().await?, &path).await? else { return Ok(None) };
+        Ok(Some(json::<ClusterNode>(&path, &data)?.id))
+    }
+
+    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, ClaimsError> {
+        let client = self.client().await?;
+        let root = self.paths.kafka("/brokers/topics");
+        match called(&format!("sync {root}"), client.sync(&root)).await {
+            Ok(()) => {}
+            Err(failure) => return Err(self.failed(failure).await),
+        }
+        let deleted = self.deleted(&client).await?;
+        let topics = self.children(&client, &root).await?;
+        let topics: Vec<String> = topics.into_iter().filter(|topic| !deleted.contains(topic)).collect();
+        let found: Vec<Vec<(Partition, Assignment)>> = stream::iter(topics)
+            .map(|topic| self.topic(&client, topic))
+            .buffered(PIPELINED)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn look(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Look>, ClaimsError> {
+        let client = self.client().await?;
+        let deleted = self.deleted(&client).await?;
+        let looks: Vec<Look> = stream::iter(partitions.to_vec())
+            .map(|partition| self.state(&client, partition, &deleted))
+            .buffered(PIPELINED)
+            .try_collect()
+            .await?;
+        Ok(partitions.iter().cloned().zip(looks).collect())
+    }
+}

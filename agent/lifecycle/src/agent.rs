@@ -1,0 +1,70 @@
+//! This instance and what it may use: what every command of berth has.
+
+use crate::Ports;
+use crate::retry::Patience;
+use berth_plan::config::Config;
+use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Zone};
+use std::net::Ipv4Addr;
+
+/// This instance, as the metadata service described it at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Me {
+    /// The instance.
+    pub instance: InstanceId,
+    /// The kernel boot.
+    pub boot: BootId,
+    /// Where it runs, by name.
+    pub zone: Zone,
+    /// Where it runs, by the id that is the same in every account.
+    pub zone_id: String,
+    /// The region.
+    pub region: String,
+    /// Its type.
+    pub instance_type: String,
+    /// The primary interface.
+    pub mac: MacAddress,
+    /// The primary interface's first address.
+    pub address: Ipv4Addr,
+    /// The primary interface's subnet; none where the metadata service did not say.
+    pub subnet: Option<(SubnetId, Subnet)>,
+    /// Auto Scaling's target state; none outside a group, and for a while on a brand-new instance.
+    pub target_state: Option<String>,
+}
+
+/// This instance, its configuration and its ports. It has no deadline and no token: it looks.
+#[derive(Clone)]
+pub struct Agent {
+    /// This instance.
+    pub me: Me,
+    /// The configuration.
+    pub config: Config,
+    /// The world.
+    pub ports: Ports,
+}
+
+impl Agent {
+    /// The Name of a slot's resources.
+    pub(crate) fn name(&self, id: BrokerId) -> String {
+        self.config.name.name(id)
+    }
+
+    /// The Name of any slot, as an EC2 filter.
+    pub(crate) fn name_wildcard(&self) -> String {
+        self.config.name.name("*")
+    }
+}
+
+/// Who only looks has no deadline of its own: its caller bounds it.
+impl Patience for Agent {
+    fn agent(&self) -> &Agent {
+        self
+    }
+
+    fn is_overdue(&self) -> bool {
+        false
+    }
+
+    fn within(&self, millis: Millis) -> Millis {
+        millis
+    }
+}

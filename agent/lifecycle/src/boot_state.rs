@@ -1,0 +1,165 @@
+//! One run of a boot: its token, its deadline, and how far it has come.
+
+use crate::Agent;
+use crate::parts::notes;
+use crate::ports::Host;
+use crate::retry::Patience;
+use berth_plan::config::Config;
+use berth_plan::records::{Holder, Intent, SlotRecords, VERSION};
+use berth_plan::slot::Slot;
+use berth_plan::{AttachmentId, BrokerId, Millis, Token};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How far this run has come: what giving up must look at.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// The slot that is being taken or is held.
+    pub slot: Option<Slot>,
+    /// Whether an attach of it may have been accepted, or its claim names me.
+    pub attached: bool,
+    /// Whether its claim is marked `started` for me.
+    pub started: bool,
+    /// The attachment of its interface that was accepted: describe may not show it yet.
+    pub attachment: Option<AttachmentId>,
+    /// How often this run met trouble: the pauses grow with it.
+    pub troubles: u32,
+}
+
+/// One run of a boot.
+pub struct Boot {
+    agent: Agent,
+    token: Token,
+    deadline: Millis,
+    progress: Mutex<Progress>,
+    strays: AtomicBool,
+}
+
+/// State file: when the first run of this kernel boot began.
+const FIRST_RUN: &str = "first-run";
+
+/// When the first run of this kernel boot began, by `Host::since_boot`; none where this is it.
+fn first_run(host: &dyn Host) -> Option<Millis> {
+    host.recall(FIRST_RUN).ok().flatten()?.trim().parse().ok()
+}
+
+/// When the deadline of this kernel boot is, by `Host::since_boot`: it counts from the boot's first run.
+pub fn deadline(host: &dyn Host, config: &Config) -> Millis {
+    first_run(host).unwrap_or_else(|| host.since_boot()) + config.deadline
+}
+
+impl Deref for Boot {
+    type Target = Agent;
+
+    fn deref(&self) -> &Agent {
+        &self.agent
+    }
+}
+
+impl Boot {
+    /// A run whose deadline is `deadline`, by [`deadline`] at its start. Nothing is written yet.
+    pub fn new(agent: Agent, token: Token, deadline: Millis) -> Self {
+        let host = agent.ports.host.as_ref();
+        let noted = first_run(host);
+        let started = notes::started(host).is_some_and(|instance| instance == agent.me.instance);
+        let progress = Mutex::new(Progress { started, ..Progress::default() });
+        // An earlier run of this boot was ended amid something: what it asked for may land yet.
+        let strays = AtomicBool::new(noted.is_some());
+        Self { agent, token, deadline, progress, strays }
+    }
+
+    /// When this boot's deadline is, by `Host::since_boot`.
+    pub fn deadline(&self) -> Millis {
+        self.deadline
+    }
+
+    /// A boot begins: its deadline counts from the first run of this kernel boot that came here.
+    pub(crate) fn begins(&self) {
+        let first = self.deadline - self.config.deadline;
+        if matches!(self.ports.host.recall(FIRST_RUN), Ok(None))
+            && let Err(error) = self.ports.host.note(FIRST_RUN, &first.to_string())
+        {
+            tracing::warn!(%error, "the deadline of this boot could not be noted; a restarted run would count anew");
+        }
+    }
+
+    /// Claims were read: they, and no longer the note of an earlier run, say whether a slot is started for me.
+    pub(crate) fn started_by_claims(&self, records: &BTreeMap<BrokerId, SlotRecords>) {
+        let mut claims = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
+        let started = claims.any(|claim| claim.started_by(&self.me.instance));
+        if !started {
+            notes::forget_start(self.ports.host.as_ref());
+        }
+        self.progressed(|p| p.started = started);
+    }
+
+    /// The boot has ended and said so: a run that a person starts later in this kernel boot has its own deadline.
+    pub(crate) fn deadline_ends(&self) {
+        if let Err(error) = self.ports.host.forget(FIRST_RUN) {
+            tracing::warn!(%error, "the next run of this boot has no time left");
+        }
+    }
+
+    /// How far this run has come.
+    pub fn progress(&self) -> Progress {
+        self.progress.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn progressed(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().expect("no holder of this lock panics"));
+    }
+
+    /// An attach had no answer, or a slot was given up: something of another slot than mine may land here yet.
+    /// Says whether that was expected before.
+    pub(crate) fn expects_strays(&self) -> bool {
+        self.strays.swap(true, Ordering::Relaxed)
+    }
+
+    /// The attach that was asked for was answered after all.
+    pub(crate) fn answered(&self, expected_before: bool) {
+        self.strays.store(expected_before, Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_have_strays(&self) -> bool {
+        self.strays.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn intent(&self) -> Intent {
+        Intent {
+            v: VERSION,
+            instance: self.me.instance.clone(),
+            boot: self.me.boot.clone(),
+            token: self.token.clone(),
+        }
+    }
+
+    pub(crate) fn holder(&self, slot: &Slot) -> Holder {
+        Holder {
+            instance: self.me.instance.clone(),
+            boot: self.me.boot.clone(),
+            zone: self.me.zone.clone(),
+            volume: slot.volume.as_ref().map(|volume| volume.id.clone()),
+            eni: slot.eni.as_ref().map(|eni| eni.id.clone()),
+        }
+    }
+}
+
+impl Patience for Boot {
+    fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    /// A started slot has no deadline: its holder goes on.
+    fn is_overdue(&self) -> bool {
+        !self.progress().started && self.ports.host.since_boot() >= self.deadline
+    }
+
+    fn within(&self, millis: Millis) -> Millis {
+        if self.progress().started {
+            return millis;
+        }
+        millis.min(self.deadline.saturating_sub(self.ports.host.since_boot())).max(1)
+    }
+}

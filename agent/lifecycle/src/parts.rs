@@ -1,0 +1,12 @@
+//! What several steps and stories use.
+
+pub(crate) mod absences;
+pub(crate) mod attachments;
+pub(crate) mod held;
+pub(crate) mod judge;
+pub(crate) mod lost_service;
+pub(crate) mod notes;
+pub(crate) mod settled;
+pub(crate) mod slots_seen;
+pub(crate) mod stray_attachments;
+pub(crate) mod target;

@@ -1,0 +1,58 @@
+//! The steps of a boot.
+
+use std::fmt;
+
+/// The steps of a boot, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Who am I.
+    Identify,
+    /// A picture of slots and holders.
+    Observe,
+    /// The choice under the lock.
+    Intend,
+    /// The exclusive attach and the claim.
+    AttachVolume,
+    /// The slot's interface.
+    AttachEni,
+    /// Link, addresses, routes, rules.
+    Network,
+    /// Device, file system, mount, identity.
+    Storage,
+    /// server.properties.
+    Configure,
+    /// The unit, until it is registered.
+    Start,
+    /// Until it is in sync.
+    Ready,
+    /// CloudFormation and Auto Scaling.
+    Signal,
+    /// Giving a slot back.
+    Unwind,
+}
+
+impl Step {
+    /// The step's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identify => "identify",
+            Self::Observe => "observe",
+            Self::Intend => "intend",
+            Self::AttachVolume => "attach volume",
+            Self::AttachEni => "attach ENI",
+            Self::Network => "network",
+            Self::Storage => "storage",
+            Self::Configure => "configure",
+            Self::Start => "start",
+            Self::Ready => "ready",
+            Self::Signal => "signal",
+            Self::Unwind => "unwind",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}

@@ -1,0 +1,272 @@
+//! Step 4: the exclusive attach, and the claim that follows it.
+//!
+//! Only one instance's AttachVolume is accepted; that decides. The claim is written in one transaction that checks
+//! the intent, so a run that lost its session cannot write it.
+
+use crate::parts::absences::Absences;
+use crate::parts::attachments::{outlives_the_instance, worth_another_try};
+use crate::parts::held::{Held, write_claim};
+use crate::parts::judge::{judge, observed};
+use crate::parts::notes;
+use crate::parts::slots_seen::{SlotsSeen, observe};
+use crate::parts::target::{Target, Targeted};
+use crate::ports::Refusal;
+use crate::retry::{LOOKS, Next, Patience, pause, retry};
+use crate::{Boot, Step, Trouble};
+use berth_plan::ec2::{Picture, free_device_index, free_device_name};
+use berth_plan::outcome::Kind;
+use berth_plan::records::{Claim, SlotRecords};
+use berth_plan::slot::Slot;
+use berth_plan::slot::choose::{Choice, holders, vacancy};
+use berth_plan::{BrokerId, InstanceId};
+use std::collections::{BTreeMap, BTreeSet};
+
+const STEP: Step = Step::AttachVolume;
+
+/// Attaches what makes the holder the only one, and writes the claim.
+pub(crate) async fn attach_volume(boot: &Boot, targeted: Targeted) -> Result<Held, Trouble> {
+    let Targeted { target, picture, absences } = targeted;
+    let held = match target {
+        Target::Resume(slot, claim) => {
+            let started = claim.value.started_by(&boot.me.instance);
+            boot.progressed(|p| (p.slot, p.attached, p.started) = (Some(slot.clone()), true, started));
+            let held = resumed(boot, slot, claim.value, claim.version).await?;
+            let look = LookAgain::new(boot, absences);
+            let slot = attach_exclusively(boot, held.slot.clone(), &picture, look, false).await?;
+            Held { slot, ..held }
+        }
+        Target::Take(slot) => {
+            boot.progressed(|p| p.slot = Some(slot.clone()));
+            let slot = attach_exclusively(boot, slot, &picture, LookAgain::new(boot, absences), true).await?;
+            claim(boot, slot).await?
+        }
+    };
+    outlives_the_instance(&boot.me.instance, boot.progress().started, &held.slot)?;
+    Ok(held)
+}
+
+/// A new boot id of the same instance costs one write; a second run in the same boot none.
+async fn resumed(boot: &Boot, slot: Slot, claim: Claim, version: i32) -> Result<Held, Trouble> {
+    let holder = boot.holder(&slot);
+    if claim.holder.as_ref() == Some(&holder) {
+        return Ok(Held { slot, claim, version });
+    }
+    let next = claim.taken(holder, boot.ports.host.unix_time());
+    let written = write_claim(boot, STEP, slot.id, &next, version).await?;
+    Ok(Held { slot, claim: next, version: written.version })
+}
+
+/// Attaches the part that only one instance can have: the volume, or the interface of slots without a volume. A
+/// successor first waits until every holder that was going has gone.
+async fn attach_exclusively(
+    boot: &Boot,
+    mut slot: Slot,
+    picture: &Picture,
+    mut look: LookAgain<'_>,
+    vacate: bool,
+) -> Result<Slot, Trouble> {
+    let mut taken = Places::of(boot, picture);
+    let mut seen = SlotsSeen { picture: picture.clone(), slots: vec![slot.clone()] };
+    loop {
+        // Asked for on every look: a late detach must neither meet a new attachment nor a service on an old one.
+        let is_settled = notes::forget_settled_detach(boot, &slot, look.looks)?;
+        if slot.exclusively_on(&boot.me.instance) && is_settled {
+            boot.progressed(|p| p.attached = true);
+            return Ok(slot);
+        }
+        let going = if vacate { wait_for_holders(boot, &slot, &seen, &look).await? } else { None };
+        let waits_for = match going {
+            Some(going) => going,
+            None if !is_settled => format!("an earlier detach of slot {} to settle", slot.id),
+            None => match try_attach(boot, &slot, &mut taken).await? {
+                None => {
+                    boot.progressed(|p| p.attached = true);
+                    return Ok(slot);
+                }
+                Some(state) => state,
+            },
+        };
+        boot.ports.timeline.waiting(STEP, &waits_for);
+        if boot.is_overdue() {
+            return Err(Trouble::new(
+                STEP,
+                Kind::NoSlot,
+                format!("slot {}: waited until the deadline for {waits_for}", slot.id),
+            ));
+        }
+        seen = look.again(&slot).await?;
+        let Some(fresh) = seen.slots.iter().find(|s| s.id == slot.id) else {
+            return Err(Trouble::elsewhere(STEP, format!("slot {} is no longer in EC2's picture", slot.id)));
+        };
+        slot = fresh.clone();
+        boot.progressed(|p| p.slot = Some(slot.clone()));
+    }
+}
+
+/// Names and indexes that are in use on this instance.
+struct Places {
+    devices: BTreeSet<String>,
+    indexes: BTreeSet<u32>,
+}
+
+impl Places {
+    fn of(boot: &Boot, picture: &Picture) -> Self {
+        let me = picture.instances.get(&boot.me.instance);
+        Self {
+            devices: me.map(|me| me.devices.clone()).unwrap_or_default(),
+            indexes: me.map(|me| me.indexes.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Repeated looks at a slot's witnesses, spaced.
+struct LookAgain<'a> {
+    boot: &'a Boot,
+    looks: u32,
+    absences: Absences,
+}
+
+impl<'a> LookAgain<'a> {
+    fn new(boot: &'a Boot, absences: Absences) -> Self {
+        Self { boot, looks: 0, absences }
+    }
+
+    async fn again(&mut self, slot: &Slot) -> Result<SlotsSeen, Trouble> {
+        let boot = self.boot;
+        pause(boot, LOOKS.wait(self.looks, |bound| boot.ports.host.random(bound))).await;
+        self.looks += 1;
+        let records = record(boot, slot.id).await?;
+        let seen = observe(boot, &holders(std::slice::from_ref(slot), &records)).await?;
+        self.absences.count(&seen.picture);
+        Ok(seen)
+    }
+}
+
+async fn record(boot: &Boot, id: BrokerId) -> Result<BTreeMap<BrokerId, SlotRecords>, Trouble> {
+    retry(boot, STEP, async || {
+        let records = boot.ports.claims.record(id).await.map_err(|error| Trouble::claims(STEP, &error))?;
+        Ok(BTreeMap::from([(id, records)]))
+    })
+    .await
+}
+
+/// Looks at all witnesses. A sentence while a holder is still going; trouble where one stays after all.
+async fn wait_for_holders(
+    boot: &Boot,
+    slot: &Slot,
+    seen: &SlotsSeen,
+    look: &LookAgain<'_>,
+) -> Result<Option<String>, Trouble> {
+    let records = record(boot, slot.id).await?;
+    let registrations = BTreeMap::new();
+    let judge = judge(boot, &seen.picture, &records, &look.absences);
+    match vacancy(&observed(boot, seen, &records, &registrations, &judge), slot) {
+        Ok(Choice::Succeed(_, going)) => {
+            let who: Vec<&str> = going.iter().map(InstanceId::as_str).collect();
+            Ok(Some(format!("{} to let go of slot {}", who.join(", "), slot.id)))
+        }
+        Ok(_) => Ok(None),
+        // Met for the first time in this look: the next one asks EC2 about it.
+        Err(berth_plan::slot::choose::Reason::Unjudged(who)) => {
+            let who: Vec<&str> = who.iter().map(InstanceId::as_str).collect();
+            Ok(Some(format!("what EC2 says of {}, which holds slot {}", who.join(", "), slot.id)))
+        }
+        Err(reason) => {
+            Err(Trouble::elsewhere(STEP, format!("slot {} is not vacant after all: {reason}", slot.id)))
+        }
+    }
+}
+
+/// One try. None: accepted. A sentence: what must change before the next try.
+async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Option<String>, Trouble> {
+    let me = &boot.me.instance;
+    // The call may be accepted and its reply lost: giving up looks at the attachment from here on.
+    boot.progressed(|p| p.attached = true);
+    let attempt = match (&slot.volume, &slot.eni) {
+        (Some(volume), _) => {
+            let Some(device) = free_device_name(&taken.devices) else {
+                let sentence = format!("{me} has no free device name for {}", volume.id);
+                return Err(Trouble::new(STEP, Kind::Configuration, sentence));
+            };
+            let attempt = boot.ports.cloud.attach_volume(&volume.id, me, &device).await;
+            if attempt.is_ok() {
+                boot.ports.timeline.fact(STEP, &format!("{} accepted as {device} of {me}", volume.id));
+            }
+            if matches!(&attempt, Err(error) if error.refusal == Refusal::PlaceTaken) {
+                taken.devices.insert(device);
+            }
+            attempt
+        }
+        (None, Some(eni)) => {
+            let index = free_device_index(&taken.indexes);
+            let attempt = boot.ports.cloud.attach_eni(&eni.id, me, index).await;
+            if matches!(&attempt, Err(error) if error.refusal == Refusal::PlaceTaken) {
+                taken.indexes.insert(index);
+            }
+            if let Ok(attachment) = &attempt {
+                boot.progressed(|p| p.attachment = Some(attachment.clone()));
+            }
+            attempt.map(|_| ())
+        }
+        (None, None) => {
+            return Err(Trouble::new(STEP, Kind::Configuration, "a slot without parts holds nothing"));
+        }
+    };
+    match attempt {
+        Ok(()) => Ok(None),
+        Err(error) => worth_another_try(boot, error).map(Some),
+    }
+}
+
+/// Writes the claim of a slot that is attached to me.
+async fn claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
+    let held = retry(boot, STEP, async || {
+        let records = boot.ports.claims.record(slot.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
+        let (before, version) = match records.claim {
+            Some(claim)
+                if claim.value.names() == Some(&boot.me.instance)
+                    && claim.value.holder == Some(boot.holder(&slot)) =>
+            {
+                return Ok(Held { slot: slot.clone(), claim: claim.value, version: claim.version });
+            }
+            Some(claim) => (claim.value, Some(claim.version)),
+            None => (Claim::vacant(), None),
+        };
+        if let Some(other) = before.names().filter(|other| **other != boot.me.instance) {
+            refuse_living(boot, &slot, other).await?;
+        }
+        let claim = before.taken(boot.holder(&slot), boot.ports.host.unix_time());
+        let intended = records.intent.as_ref() == Some(&boot.intent());
+        // Without the intent (the session that held it expired) the version alone guards the write.
+        let written = if intended {
+            boot.ports.claims.hold(slot.id, &claim, version, &boot.intent()).await
+        } else if records.intent.is_some_and(|other| other.instance != boot.me.instance) {
+            return Err(Next::Stop(Trouble::elsewhere(
+                STEP,
+                format!("another instance intends slot {}", slot.id),
+            )));
+        } else {
+            boot.ports.claims.write(slot.id, &claim, version).await
+        };
+        match written {
+            Ok(written) => Ok(Held { slot: slot.clone(), claim, version: written.version }),
+            Err(error) => Err(Trouble::claims(STEP, &error).into()),
+        }
+    })
+    .await?;
+    boot.ports.timeline.fact(STEP, &format!("claim of slot {} written", held.slot.id));
+    Ok(held)
+}
+
+/// A live other holder in the claim, though the volume is mine: it is its slot, and what I attached goes back.
+async fn refuse_living(boot: &Boot, slot: &Slot, other: &InstanceId) -> Result<(), Next> {
+    let asked = BTreeSet::from([other.clone()]);
+    let seen = boot.ports.cloud.instances(&asked).await.map_err(|e| Trouble::cloud(STEP, &e))?;
+    match seen.get(other).map(|i| i.state.as_str()) {
+        None | Some("terminated" | "shutting-down") => Ok(()),
+        Some(state) => {
+            let sentence = format!("slot {} is claimed by {other}, which is {state}", slot.id);
+            Err(Next::Stop(Trouble::elsewhere(STEP, sentence)))
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The stories: each is one thing that berth does from its beginning to its end.
+
+pub mod boot;
+pub mod gate;
+mod on_trouble;
+mod pass_over;
+pub mod preview;
+mod unconfigured;
+mod unwind;
+
+pub use unconfigured::unconfigured;

@@ -1,0 +1,78 @@
+//! The story of a boot.
+
+use super::on_trouble::{After, settle};
+use crate::parts::stray_attachments;
+use crate::steps::{
+    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, refuse_unfit,
+    signal_success, start_service, wait_until_ready, write_configuration, write_intent,
+};
+use crate::{Boot, Step, Trouble};
+use berth_plan::BrokerId;
+use futures_util::future::try_join;
+
+/// How a boot ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// The broker of this slot is ready, and that was told.
+    Ready(BrokerId),
+    /// Nothing to do now, and why.
+    NotNow(String),
+    /// It gave up: the sentence, and the exit code.
+    GaveUp(String, u8),
+}
+
+/// Boots: takes the slot, brings what belongs to it, starts the service, tells the truth. Safe to run again after a
+/// crash between any two lines.
+pub async fn boot(boot: &Boot) -> Ended {
+    loop {
+        let trouble = match attempt(boot).await {
+            Ok(ended) => return ended,
+            Err(trouble) => trouble,
+        };
+        tracing::warn!(step = %trouble.step, kind = ?trouble.kind, "{}", trouble.sentence);
+        match settle(boot, trouble).await {
+            After::Again => {}
+            After::Ended(sentence, exit) => return Ended::GaveUp(sentence, exit),
+        }
+    }
+}
+
+async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
+    if let Some(why) = refuse_unfit(&boot.me)? {
+        return Ok(Ended::NotNow(why));
+    }
+    boot.begins();
+    let targeted = timed(boot, Step::Intend, write_intent(boot)).await?;
+    let picture = targeted.picture.clone();
+    let held = timed(boot, Step::AttachVolume, attach_volume(boot, targeted)).await?;
+    let address = async {
+        timed(boot, Step::AttachEni, attach_eni(boot, &held, &picture)).await?;
+        timed(boot, Step::Network, configure_network(boot, &held)).await
+    };
+    let disk = timed(boot, Step::Storage, bring_up_storage(boot, held.clone()));
+    let ((), held) = try_join(address, disk).await?;
+    timed(boot, Step::Configure, async { write_configuration(boot, &held) }).await?;
+    let (held, registration) = timed(boot, Step::Start, start_service(boot, held)).await?;
+    if has_signalled_success(boot) {
+        return Ok(Ended::Ready(held.slot.id));
+    }
+    timed(boot, Step::Ready, wait_until_ready(boot, &held, &registration)).await?;
+    timed(boot, Step::Signal, signal_success(boot)).await?;
+    stray_attachments::at_the_end(boot, held.slot.id).await;
+    Ok(Ended::Ready(held.slot.id))
+}
+
+/// Shows a step in the timeline.
+async fn timed<T>(
+    boot: &Boot,
+    step: Step,
+    doing: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    boot.ports.timeline.began(step);
+    let result = doing.await;
+    match &result {
+        Ok(_) => boot.ports.timeline.ended(step, "done"),
+        Err(trouble) => boot.ports.timeline.ended(step, &trouble.sentence),
+    }
+    result
+}

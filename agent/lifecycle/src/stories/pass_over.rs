@@ -1,0 +1,24 @@
+//! A slot whose own disk or resources are at fault: its fault is recorded, then it is given back, and the boot
+//! chooses again.
+
+use super::unwind::{Why, unwind};
+use crate::{Boot, Trouble};
+use berth_plan::records::{FaultRecord, VERSION};
+
+/// Records the fault before the claim goes back: a crash between leaves a slot that nobody takes blindly.
+pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<(), Trouble> {
+    let Some(slot) = boot.progress().slot else { return Ok(()) };
+    let trouble_of = |error| Trouble::claims(trouble.step, &error);
+    let before = boot.ports.claims.record(slot.id).await.map_err(trouble_of)?.fault;
+    let fault = FaultRecord {
+        v: VERSION,
+        code: trouble.code.clone(),
+        reason: trouble.sentence.clone(),
+        seen_by: boot.me.instance.clone(),
+        count: before.map_or(0, |fault| fault.count) + 1,
+        seen_on: slot.fingerprint(),
+    };
+    boot.ports.claims.record_fault(slot.id, &fault).await.map_err(trouble_of)?;
+    boot.ports.timeline.fact(trouble.step, &format!("slot {} passed over: {}", slot.id, trouble.sentence));
+    unwind(boot, Why::Fault(&trouble.sentence)).await
+}

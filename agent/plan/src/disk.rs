@@ -1,0 +1,6 @@
+//! The slot's volume: what is on it, whether it may be formatted, and what becomes of it.
+
+pub mod consent;
+pub mod plan;
+pub mod preview;
+pub mod probe;

@@ -1,0 +1,37 @@
+//! The records of a cluster's slots: claims, intents and faults.
+
+mod claim;
+mod codec;
+mod fault;
+mod intent;
+
+pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
+pub use codec::{Unreadable, VERSION};
+pub use fault::FaultRecord;
+pub use intent::Intent;
+
+use crate::Millis;
+
+/// A value and the version of the node that held it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned<T> {
+    /// The value.
+    pub value: T,
+    /// ZooKeeper's data version: a write names it.
+    pub version: i32,
+    /// When the node was changed last, Unix milliseconds by ZooKeeper's clock.
+    pub changed: Millis,
+}
+
+/// All records of one slot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SlotRecords {
+    /// Who holds it; none where nobody ever did.
+    pub claim: Option<Versioned<Claim>>,
+    /// Who is about to take it.
+    pub intent: Option<Intent>,
+    /// Why it is passed over.
+    pub fault: Option<FaultRecord>,
+    /// A record of it that this berth cannot read, as a sentence.
+    pub unreadable: Option<String>,
+}

@@ -1,0 +1,249 @@
+//! The durable record of who holds a slot, and its changes.
+//!
+//! A claim is a persistent node that is never deleted and is changed only by version-checked writes.
+
+use super::codec::{Unreadable, VERSION, checked, written};
+use crate::{BootId, EniId, InstanceId, Millis, VolumeId, Zone};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How many past owners a claim keeps.
+pub const HISTORY: usize = 20;
+
+/// Whether the slot has a holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// The holder has it.
+    Held,
+    /// Nobody has it.
+    Free,
+    /// The holder gave up and could not undo all it did; what is left is in `left`.
+    Unfinished,
+}
+
+/// The instance that a claim names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The instance. It alone decides whether a claim is mine.
+    pub instance: InstanceId,
+    /// The kernel boot in which it wrote.
+    pub boot: BootId,
+    /// Where it runs.
+    pub zone: Zone,
+    /// The slot's volume.
+    pub volume: Option<VolumeId>,
+    /// The slot's interface.
+    pub eni: Option<EniId>,
+}
+
+/// The file system that the slot's volume bears.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskRecord {
+    /// The volume.
+    pub volume: VolumeId,
+    /// `xfs` or `ext4`.
+    pub fs: String,
+    /// The file system's UUID.
+    pub uuid: String,
+}
+
+/// "The service is about to be started on this slot": written before the unit is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The kernel boot.
+    pub boot: BootId,
+    /// Unix time, milliseconds.
+    pub at: Millis,
+}
+
+/// The last registration of the service that berth saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// ZooKeeper's transaction id of the node's creation.
+    pub czxid: i64,
+    /// The host that it advertises.
+    pub host: Option<String>,
+}
+
+/// One line of a claim's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Unix time, milliseconds, of what `why` says.
+    pub at: Millis,
+    /// What happened then.
+    pub why: String,
+}
+
+/// The record at `slots/<id>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Format of the record.
+    pub v: u32,
+    /// Whether the slot has a holder.
+    pub state: State,
+    /// The holder; none where free.
+    pub holder: Option<Holder>,
+    /// The file system on the volume; none before the first.
+    #[serde(default)]
+    pub disk: Option<DiskRecord>,
+    /// Set before the service is started.
+    #[serde(default)]
+    pub started: Option<Started>,
+    /// The last registration seen: this slot's log dir has been a broker's.
+    #[serde(default)]
+    pub registered: Option<Registered>,
+    /// What a holder that gave up could not undo.
+    #[serde(default)]
+    pub left: Vec<String>,
+    /// The last owners, newest last.
+    #[serde(default)]
+    pub history: Vec<Owner>,
+    /// What another version of berth wrote.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+impl Claim {
+    /// The record of a slot that nobody ever held.
+    pub fn vacant() -> Self {
+        Self {
+            v: VERSION,
+            state: State::Free,
+            holder: None,
+            disk: None,
+            started: None,
+            registered: None,
+            left: Vec::new(),
+            history: Vec::new(),
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a record.
+    pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
+        checked(bytes)
+    }
+
+    /// The record's bytes.
+    pub fn bytes(&self) -> Vec<u8> {
+        written(self)
+    }
+
+    /// The instance that the claim names.
+    pub fn names(&self) -> Option<&InstanceId> {
+        self.holder.as_ref().map(|holder| &holder.instance)
+    }
+
+    /// Whether the claim is this instance's, the service started on it or about to be.
+    pub fn started_by(&self, instance: &InstanceId) -> bool {
+        self.names() == Some(instance) && self.started.is_some()
+    }
+
+    /// The claim as `holder` takes it. An instance that held it before keeps its `started` mark across a new boot.
+    pub fn taken(&self, holder: Holder, at: Millis) -> Self {
+        let same = self.names() == Some(&holder.instance);
+        let why = if same { format!("resumed in boot {}", holder.boot) } else { "took the slot".to_owned() };
+        let owner = Owner { instance: holder.instance.clone(), at, why };
+        Self {
+            v: VERSION,
+            state: State::Held,
+            started: if same { self.started.clone() } else { None },
+            left: Vec::new(),
+            holder: Some(holder),
+            ..self.with(owner)
+        }
+    }
+
+    /// The claim with the mark that goes before the start of the unit.
+    pub fn started(&self, boot: &BootId, at: Millis) -> Self {
+        Self { started: Some(Started { boot: boot.clone(), at }), ..self.clone() }
+    }
+
+    /// The claim with the registration that was seen.
+    pub fn registered(&self, czxid: i64, host: Option<String>) -> Self {
+        Self { registered: Some(Registered { czxid, host }), ..self.clone() }
+    }
+
+    /// The claim with the file system that its volume bears.
+    pub fn on_disk(&self, disk: DiskRecord) -> Self {
+        Self { disk: Some(disk), ..self.clone() }
+    }
+
+    /// The claim given back, for the reason `why`.
+    pub fn given_back(&self, at: Millis, why: &str) -> Self {
+        let last = self.names().cloned();
+        let noted = match last {
+            Some(instance) => self.with(Owner { instance, at, why: why.to_owned() }),
+            None => self.clone(),
+        };
+        Self { state: State::Free, holder: None, started: None, left: Vec::new(), ..noted }
+    }
+
+    /// The claim of a holder that gave up with `left` still to undo.
+    pub fn unfinished(&self, left: Vec<String>) -> Self {
+        Self { state: State::Unfinished, left, ..self.clone() }
+    }
+
+    fn with(&self, owner: Owner) -> Self {
+        let mut claim = self.clone();
+        claim.history.push(owner);
+        let over = claim.history.len().saturating_sub(HISTORY);
+        claim.history.drain(..over);
+        claim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(n: u8, boot: u8) -> Holder {
+        Holder {
+            instance: format!("i-0000000000000000{n}").parse().unwrap(),
+            boot: format!("00000000-0000-0000-0000-00000000000{boot}").parse().unwrap(),
+            zone: "eu-central-1a".parse().unwrap(),
+            volume: None,
+            eni: None,
+        }
+    }
+
+    #[test]
+    fn unknown_fields_survive_a_rewrite() {
+        let text = br#"{"v":1,"state":"free","holder":null,"colour":{"a":[1,2]}}"#;
+        let claim = Claim::read(text).unwrap().taken(holder(1, 1), 5);
+        let again = Claim::read(&claim.bytes()).unwrap();
+        assert_eq!(again.other["colour"], serde_json::json!({"a":[1,2]}));
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused() {
+        let refused = Claim::read(br#"{"v":2,"state":"free","holder":null}"#).unwrap_err();
+        assert!(refused.to_string().contains("v=2"), "{refused}");
+    }
+
+    #[test]
+    fn a_new_boot_of_the_same_instance_keeps_the_started_mark() {
+        let claim = Claim::vacant().taken(holder(1, 1), 5).started(&holder(1, 1).boot, 6);
+        assert!(claim.taken(holder(1, 2), 7).started_by(&holder(1, 2).instance));
+    }
+
+    #[test]
+    fn another_instance_does_not_inherit_the_started_mark() {
+        let claim = Claim::vacant().taken(holder(1, 1), 5).started(&holder(1, 1).boot, 6);
+        let taken = claim.taken(holder(2, 1), 7);
+        assert_eq!(taken.started, None);
+        assert_eq!(taken.history.len(), 2);
+    }
+
+    #[test]
+    fn the_history_keeps_the_last_twenty() {
+        let mut claim = Claim::vacant();
+        for at in 0..30 {
+            claim = claim.taken(holder(1, 1), at);
+        }
+        assert_eq!((claim.history.len(), claim.history[0].at), (HISTORY, 10));
+    }
+}

@@ -1,0 +1,145 @@
+//! Who holds a slot, and when a holder is gone.
+//!
+//! One dead or missing witness is never enough: a slot is free when all its holders are gone or me.
+
+use crate::InstanceId;
+use crate::ec2::Picture;
+
+/// How an instance stands towards the slot that it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is this instance.
+    Me,
+    /// It is terminated, or unknown to EC2 for long enough.
+    Gone,
+    /// It is on its way out; a successor waits for it.
+    Going(String),
+    /// It keeps the slot, with a dead broker too.
+    Taken(String),
+    /// Nobody looked it up before the lock was taken.
+    NotLookedUp,
+}
+
+/// How old an unknown holder's claim must be before EC2's not knowing it counts as its end: 1 hour, the time for
+/// which EC2 still shows a terminated instance (EC2 user guide, "Terminate Amazon EC2 instances").
+pub const FORGOTTEN_AFTER: u64 = 3_600_000;
+
+/// How many spaced reads must agree that EC2 does not know an instance: a describe may be behind
+/// (EC2 API reference, "Eventual consistency").
+pub const AGREEING_READS: u32 = 3;
+
+/// What is known of a holder beside the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Absence {
+    /// Age of the claim that names it, by ZooKeeper's clock alone, milliseconds; none where no claim does.
+    pub claim_age: Option<u64>,
+    /// Spaced reads in a row in which EC2 did not know it.
+    pub reads: u32,
+}
+
+/// How `holder` stands, by the picture.
+///
+/// Auto Scaling's state counts before EC2's: `Terminating:Wait` is an instance that still runs and will go,
+/// `Standby` and `Detached` one that an operator keeps (Auto Scaling user guide, "Instance lifecycle").
+pub fn standing(me: &InstanceId, holder: &InstanceId, picture: &Picture, absence: Absence) -> Standing {
+    if holder == me {
+        return Standing::Me;
+    }
+    let Some(instance) = picture.instances.get(holder) else {
+        if !picture.asked.contains(holder) {
+            return Standing::NotLookedUp;
+        }
+        let old = absence.claim_age.is_some_and(|age| age >= FORGOTTEN_AFTER);
+        if old && absence.reads >= AGREEING_READS {
+            return Standing::Gone;
+        }
+        return Standing::Taken(format!(
+            "{holder} is unknown to EC2, which is no proof of its end for an hour"
+        ));
+    };
+    let group = picture.group_states.get(holder).map(String::as_str);
+    match (instance.state.as_str(), group) {
+        ("terminated", _) => Standing::Gone,
+        ("shutting-down", _) => Standing::Going(format!("{holder} is shutting down")),
+        ("stopping" | "stopped", _) => {
+            Standing::Taken(format!("{holder} is {} and may be started again", instance.state))
+        }
+        (_, Some(state @ ("Terminating:Wait" | "Terminating:Proceed" | "Terminating"))) => {
+            Standing::Going(format!("{holder} is {state}"))
+        }
+        (
+            _,
+            Some(state @ ("Standby" | "EnteringStandby" | "Detached" | "Detaching" | "Terminating:Retained")),
+        ) => Standing::Taken(format!("{holder} is {state}: an operator or its group decides")),
+        // The plain holder of thousands of slots: one allocation, where a format makes several.
+        (state, _) => Standing::Taken([holder.as_str(), " is ", state].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ec2::InstanceSeen;
+
+    fn look(state: Option<&str>, group: Option<&str>, absence: Absence) -> Standing {
+        let me = "i-00000000000000001".parse().unwrap();
+        let holder: InstanceId = "i-00000000000000002".parse().unwrap();
+        let mut picture = Picture::default();
+        picture.asked.insert(holder.clone());
+        if let Some(state) = state {
+            picture
+                .instances
+                .insert(holder.clone(), InstanceSeen { state: state.to_owned(), ..Default::default() });
+        }
+        if let Some(group) = group {
+            picture.group_states.insert(holder.clone(), group.to_owned());
+        }
+        standing(&me, &holder, &picture, absence)
+    }
+
+    #[test]
+    fn only_a_terminated_instance_is_gone() {
+        assert_eq!(look(Some("terminated"), None, Absence::default()), Standing::Gone);
+        assert_eq!(look(Some("terminated"), Some("Terminating:Wait"), Absence::default()), Standing::Gone);
+        for state in ["running", "pending", "stopping", "stopped"] {
+            assert!(matches!(look(Some(state), None, Absence::default()), Standing::Taken(_)), "{state}");
+        }
+    }
+
+    #[test]
+    fn a_terminating_instance_is_going_unless_it_is_retained() {
+        assert!(matches!(look(Some("shutting-down"), None, Absence::default()), Standing::Going(_)));
+        assert!(matches!(
+            look(Some("running"), Some("Terminating:Wait"), Absence::default()),
+            Standing::Going(_)
+        ));
+        assert!(matches!(
+            look(Some("running"), Some("Terminating:Retained"), Absence::default()),
+            Standing::Taken(_)
+        ));
+        assert!(matches!(look(Some("running"), Some("Standby"), Absence::default()), Standing::Taken(_)));
+        assert!(matches!(look(Some("running"), Some("InService"), Absence::default()), Standing::Taken(_)));
+    }
+
+    #[test]
+    fn an_unknown_instance_is_gone_only_after_an_hour_and_three_reads() {
+        let hour = Some(FORGOTTEN_AFTER);
+        assert_eq!(look(None, None, Absence { claim_age: hour, reads: 3 }), Standing::Gone);
+        for absence in [
+            Absence { claim_age: hour, reads: 2 },
+            Absence { claim_age: Some(FORGOTTEN_AFTER - 1), reads: 9 },
+            Absence { claim_age: None, reads: 9 },
+        ] {
+            assert!(matches!(look(None, None, absence), Standing::Taken(_)), "{absence:?}");
+        }
+    }
+
+    #[test]
+    fn who_was_not_looked_up_before_the_lock_is_not_judged() {
+        let me: InstanceId = "i-00000000000000001".parse().unwrap();
+        let stranger = "i-00000000000000009".parse().unwrap();
+        let picture = Picture::default();
+        assert_eq!(standing(&me, &stranger, &picture, Absence::default()), Standing::NotLookedUp);
+        assert_eq!(standing(&me, &me, &picture, Absence::default()), Standing::Me);
+    }
+}
