@@ -1,4 +1,4 @@
-//! Step 7: the slot's volume, from the device to a log dir that belongs to this slot.
+//! Step 7, first half: the slot's volume, from the device to a mounted file system.
 
 use crate::parts::held::Held;
 use crate::parts::held::write_claim;
@@ -6,15 +6,13 @@ use crate::parts::lost_service::stop_lost_service;
 use crate::ports::{Device, DiskError};
 use crate::retry::{Next, Patience, retry};
 use crate::{Boot, Step, Trouble};
+use berth_plan::Millis;
 use berth_plan::disk::consent::{FormatConsent, FormatTag, TAG};
 use berth_plan::disk::plan::{DiskPlan, plan};
 use berth_plan::disk::probe::{BlankDevice, Fs, probe};
 use berth_plan::ec2::VolumeSeen;
 use berth_plan::outcome::Kind;
 use berth_plan::records::{Claim, DiskRecord};
-use berth_plan::service::identity::{Expected, Refused, agrees, is_empty};
-use berth_plan::service::readiness::{only_in_sync, ours};
-use berth_plan::{BrokerId, Millis};
 
 const STEP: Step = Step::Storage;
 
@@ -24,7 +22,7 @@ const APPEARS_WITHIN: Millis = 20_000;
 /// How many spaced reads must agree that the volume is not attached: one may be behind.
 const AGREEING_READS: u32 = 3;
 
-/// Mounts the slot's volume and proves that it is the slot's. Gives back the slot as it is held now.
+/// Mounts the slot's volume. Gives back the slot as it is held now.
 pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
     let is_mounted = is_mounted(boot, &held, &volume).await?;
@@ -32,7 +30,6 @@ pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Tr
     let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
     let held =
         if is_mounted && is_remembered { held } else { mounted(boot, held, &volume, is_mounted).await? };
-    identified(boot, &held).await?;
     Ok(held)
 }
 
@@ -258,48 +255,4 @@ async fn remembered(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held,
     let claim = held.claim.on_disk(record);
     let version = write_claim(boot, STEP, held.slot.id, &claim, held.version).await?.version;
     Ok(Held { claim, version, ..held })
-}
-
-/// The disk has the last word: `meta.properties` must agree with the slot and with the cluster.
-async fn identified(boot: &Boot, held: &Held) -> Result<(), Trouble> {
-    let (mount, log_dir) = (&boot.config.mount, &boot.config.log_dir);
-    let found = boot.ports.disks.identity(mount, log_dir).await.map_err(|e| Trouble::disk(STEP, e))?;
-    let cluster = retry(boot, STEP, async || {
-        boot.ports.registrations.cluster().await.map_err(|error| Trouble::claims(STEP, &error).into())
-    })
-    .await?;
-    let registered_before = held.claim.registered.is_some();
-    // A broker that berth never saw may have been in the cluster before berth was: only ZooKeeper knows.
-    let only_copy =
-        if is_empty(&found) && !registered_before { only_copy(boot, held.slot.id).await? } else { None };
-    let expected = Expected {
-        id: held.slot.id,
-        cluster: cluster.as_deref(),
-        registered_before,
-        only_copy: only_copy.as_deref(),
-        log_dir,
-    };
-    agrees(&found, &expected).map_err(|refused| match refused {
-        Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
-        Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
-    })?;
-    boot.ports
-        .disks
-        .prepare_log_dir(mount, log_dir, &boot.config.user)
-        .await
-        .map_err(|e| Trouble::disk(STEP, e))
-}
-
-/// A partition that only this broker has in sync.
-async fn only_copy(boot: &Boot, id: BrokerId) -> Result<Option<String>, Trouble> {
-    retry(boot, STEP, async || {
-        let trouble = |error| Next::from(Trouble::claims(STEP, &error));
-        let partitions = ours(id, &boot.ports.registrations.assignments().await.map_err(trouble)?);
-        if partitions.is_empty() {
-            return Ok(None);
-        }
-        let looks = boot.ports.registrations.look(&partitions).await.map_err(trouble)?;
-        Ok(only_in_sync(id, &looks).map(ToString::to_string))
-    })
-    .await
 }

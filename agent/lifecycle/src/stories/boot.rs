@@ -3,8 +3,8 @@
 use super::on_trouble::{After, settle};
 use crate::parts::stray_attachments;
 use crate::steps::{
-    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, refuse_unfit,
-    signal_success, start_service, wait_until_ready, write_configuration, write_intent,
+    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, prove_identity,
+    refuse_unfit, signal_success, start_service, wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -49,7 +49,11 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
         timed(boot, Step::AttachEni, attach_eni(boot, &held, &picture)).await?;
         timed(boot, Step::Network, configure_network(boot, &held)).await
     };
-    let disk = timed(boot, Step::Storage, bring_up_storage(boot, held.clone()));
+    let disk = timed(boot, Step::Storage, async {
+        let held = bring_up_storage(boot, held.clone()).await?;
+        prove_identity(boot, &held).await?;
+        Ok(held)
+    });
     let ((), held) = try_join(address, disk).await?;
     timed(boot, Step::Configure, async { write_configuration(boot, &held) }).await?;
     let (held, registration) = timed(boot, Step::Start, start_service(boot, held)).await?;
