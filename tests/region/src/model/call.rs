@@ -135,6 +135,8 @@ impl Region {
             Some(FaultKind::Stale(age)) => effect.stale = Some(age),
             Some(FaultKind::StuckAttaching) => effect.stuck = true,
             Some(FaultKind::Busy) => effect.busy = true,
+            Some(FaultKind::Undone(after)) => effect.undone = Some(after),
+            Some(FaultKind::DetachingFor(long)) => effect.detaching_for = Some(long),
             Some(FaultKind::Slow(longer)) => self.slow = Some(longer),
         }
         if request.dry_run() {
@@ -159,7 +161,7 @@ impl Region {
             Request::AttachVolume(r) => self.attach_volume_now(r, effect).map(Answer::VolumeAttachment),
             Request::DetachVolume(r) => self.detach_volume_now(r, effect).map(Answer::VolumeAttachment),
             Request::AttachNetworkInterface(r) => self.attach_eni_now(r, effect).map(Answer::Attachment),
-            Request::DetachNetworkInterface(r) => self.detach_eni_now(r).map(|()| Answer::Done),
+            Request::DetachNetworkInterface(r) => self.detach_eni_now(r, effect).map(|()| Answer::Done),
             Request::ModifyNetworkInterfaceAttribute(r) => self.modify_eni_now(r).map(|()| Answer::Done),
             Request::CreateTags(r) => self.create_tags_now(r).map(|()| Answer::Done),
             Request::DeleteTags(r) => self.delete_tags_now(r).map(|()| Answer::Done),

@@ -54,8 +54,12 @@ pub struct Delays {
     pub release: Delay,
     /// A new volume from `creating` to `available`.
     pub volume_create: Delay,
+    /// A deleted volume from `deleting` to gone.
+    pub volume_delete: Delay,
     /// A volume attachment from `attaching` to `attached`.
     pub volume_attach: Delay,
+    /// From an attachment's acceptance until EBS undoes it because the volume's key is pending deletion.
+    pub volume_undone: Delay,
     /// A volume attachment from `detaching` to gone.
     pub volume_detach: Delay,
     /// An interface attachment from `attaching` to `attached`.
@@ -88,7 +92,9 @@ impl Default for Delays {
             instance_stopping: Delay::Uniform(20_000, 60_000),
             release: Delay::Fixed(0),
             volume_create: Delay::Spread { median: 1_500, p99: 4_000 },
+            volume_delete: Delay::Fixed(0),
             volume_attach: Delay::Uniform(1_000, 4_000),
+            volume_undone: Delay::Uniform(2_000, 10_000),
             volume_detach: Delay::Uniform(1_000, 4_000),
             eni_attach: Delay::Uniform(1_000, 4_000),
             eni_detach: Delay::Uniform(1_000, 4_000),
@@ -114,7 +120,9 @@ impl Delays {
             instance_stopping: now,
             release: now,
             volume_create: now,
+            volume_delete: now,
             volume_attach: now,
+            volume_undone: now,
             volume_detach: now,
             eni_attach: now,
             eni_detach: now,

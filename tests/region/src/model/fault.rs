@@ -36,8 +36,12 @@ pub enum FaultKind {
     Stale(Millis),
     /// An attachment is accepted and stays `attaching`.
     StuckAttaching,
+    /// A volume's attachment is accepted, and EBS undoes it so many milliseconds later, whatever has become of it.
+    Undone(Millis),
     /// A volume's detachment is accepted and hangs `busy`.
     Busy,
+    /// A detachment is accepted and stays `detaching` for so many milliseconds.
+    DetachingFor(Millis),
     /// The reply takes so many milliseconds longer (on the wire only; in process see `take_slow`).
     Slow(Millis),
 }
@@ -100,6 +104,8 @@ pub(super) struct Effect {
     pub(super) stale: Option<Millis>,
     pub(super) stuck: bool,
     pub(super) busy: bool,
+    pub(super) undone: Option<Millis>,
+    pub(super) detaching_for: Option<Millis>,
 }
 
 /// What a call is matched by.

@@ -235,7 +235,11 @@ impl Region {
         });
     }
 
-    pub(super) fn detach_eni_now(&mut self, request: &DetachEniRequest) -> Result<(), Refusal> {
+    pub(super) fn detach_eni_now(
+        &mut self,
+        request: &DetachEniRequest,
+        effect: &Effect,
+    ) -> Result<(), Refusal> {
         let attachment = &request.attachment;
         let (eni, at) = self.eni_of_attachment(attachment).ok_or_else(|| {
             let message = format!("The networkInterface attachment '{attachment}' does not exist");
@@ -255,7 +259,7 @@ impl Region {
             return Err(Refusal::of(&INCORRECT_STATE, message));
         }
         let (id, instance) = (eni.id.clone(), at.instance.clone());
-        let delay_ms = self.draw(|d| &d.eni_detach);
+        let delay_ms = effect.detaching_for.unwrap_or_else(|| self.draw(|d| &d.eni_detach));
         self.change_eni(&id, |eni| {
             if let Some(at) = &mut eni.attachment {
                 at.state = AttachmentState::Detaching;

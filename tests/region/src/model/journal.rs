@@ -86,6 +86,11 @@ pub enum Event {
     VolumeDeleted {
         volume: String,
     },
+    /// It was put into a state that no call of its users brings about.
+    VolumeState {
+        volume: String,
+        state: String,
+    },
     VolumeAttaching {
         volume: String,
         instance: String,

@@ -33,6 +33,7 @@ mod tags;
 pub mod throttle;
 mod versioned;
 pub mod view;
+mod volume_states;
 pub mod volumes;
 
 use std::collections::BTreeMap;
@@ -186,6 +187,8 @@ impl Region {
             Due::VolumeAvailable { volume } => self.volume_available(&volume),
             Due::VolumeAttached { volume, instance, turn } => self.volume_attached(&volume, &instance, turn),
             Due::VolumeDetached { volume, instance, turn } => self.volume_detached(&volume, &instance, turn),
+            Due::VolumeUndone { volume, instance, turn } => self.volume_undone(&volume, &instance, turn),
+            Due::VolumeDeleted { volume } => self.volume_deleted(&volume),
             Due::EniAttached { eni, attachment } => self.eni_attached(&eni, &attachment),
             Due::EniDetached { eni, attachment } => self.eni_detached(&eni, &attachment),
             Due::GroupLaunch { group } => self.group_launch(&group),

@@ -14,6 +14,8 @@ pub(super) enum Due {
     VolumeAvailable { volume: String },
     VolumeAttached { volume: String, instance: String, turn: u64 },
     VolumeDetached { volume: String, instance: String, turn: u64 },
+    VolumeUndone { volume: String, instance: String, turn: u64 },
+    VolumeDeleted { volume: String },
     EniAttached { eni: String, attachment: String },
     EniDetached { eni: String, attachment: String },
     GroupLaunch { group: String },

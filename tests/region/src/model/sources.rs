@@ -95,6 +95,8 @@ rules! {
     VOLUME_IN_USE = "VolumeInUse", 400, "the volume is attached (vol-… is already attached to an instance)", Issue("hashicorp/terraform#8565; the code: error codes page");
     VOLUME_ZONE = "InvalidVolume.ZoneMismatch", 400, "volume and instance are in different zones", ErrorCodes;
     INCORRECT_STATE = "IncorrectState", 400, "instance not running or stopped; volume creating or detaching; detach of an available volume", Issue("fpco/terraform-aws-foundation#280, hashicorp/terraform#9023");
+    VOLUME_UNFIT = "IncorrectState", 400, "attach of a volume that is deleting or in error", Assumed("as for one that is creating (vol-… is not 'available'.): kubernetes/kubernetes#15058, andsens/build-debian-cloud#85");
+    KEY_REVOKED = "CustomerKeyHasBeenRevoked", 400, "attach of a volume whose KMS key is disabled, or on which the caller may make no grant", Issue("kubernetes-retired/kube-aws#393, kubernetes/kubernetes#62171 (no grant), public CloudTrail records (disabled); the code: error codes page");
     ATTACHMENT_LIMIT = "AttachmentLimitExceeded", 400, "the instance's limit of interfaces, or of attachments, is reached", Issue("chef/knife-ec2#375");
     ATTACHMENT_NOT_FOUND = "InvalidAttachment.NotFound", 400, "detach of a volume from an instance or device that it is not on", ErrorCodes;
     ROOT_VOLUME = "OperationNotPermitted", 400, "detach of the root volume of an instance that is not stopped; detach of the interface at index 0", Issue("aws-samples/aws-modern-application-workshop#56; for the root volume assumed");
@@ -153,6 +155,16 @@ pub const DELAYS: &[DelaySource] = &[
     delay("instance_stopping", Assumed("as long as shutting-down")),
     delay("release", Assumed("volumes and interfaces are available as soon as the instance is terminated")),
     delay("volume_create", Issue("kubernetes-sigs/aws-ebs-csi-driver pkg/cloud (median 1.5 s, p99 4 s)")),
+    delay(
+        "volume_delete",
+        Guide("API reference, DeleteVolume (deleting for several minutes); the default is assumed (0)"),
+    ),
+    delay(
+        "volume_undone",
+        Guide(
+            "EBS user guide, EventBridge events (attachVolume failed: a KMS key pending deletion); how long is assumed",
+        ),
+    ),
     delay("volume_attach", Issue("kubernetes-sigs/aws-ebs-csi-driver pkg/cloud (most in 1-4 s)")),
     delay("volume_detach", Issue("kubernetes-sigs/aws-ebs-csi-driver pkg/cloud (most in 1-4 s)")),
     delay("eni_attach", Assumed("as a volume's")),
@@ -179,6 +191,10 @@ pub const ASSUMED: &[&str] = &[
     "DetachVolume or DetachNetworkInterface while already detaching answers IncorrectState",
     "detaching an interface from a terminating instance answers IncorrectInstanceState, as for a volume",
     "AttachVolume and AttachNetworkInterface are atomic under concurrent callers",
+    "an attachment that EBS undoes is gone from describe calls at once, and the volume is available",
+    "an attachment of a volume whose key is pending deletion is accepted first (the event attachVolume failed has no request id)",
+    "a key that becomes unusable changes nothing for a volume that is attached already (KMS developer guide, unusable keys)",
+    "a volume in error keeps its attachments",
     "an interface turns in-use as soon as its attachment is accepted",
     "a volume hanging busy is freed by a forced detach or by the instance's termination",
     "the lowest free address from .10 on is given to a new interface (AWS gives any)",

@@ -22,6 +22,42 @@ pub struct SubnetSpec {
     pub tags: Tags,
 }
 
+/// What is with the KMS key of a volume. AttachVolume has EC2 ask for a grant and decrypt the volume's data key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Key {
+    /// It can be used, or the volume is not encrypted.
+    #[default]
+    Usable,
+    /// It is disabled: AttachVolume is refused.
+    Disabled,
+    /// Who attaches may not make a grant on it: AttachVolume is refused.
+    NoGrant,
+    /// It waits for its deletion: EBS finds this out after it has accepted the attachment, and undoes it.
+    PendingDeletion,
+}
+
+impl Key {
+    /// Whether the volume can be attached with it.
+    pub fn is_usable(&self) -> bool {
+        *self == Key::Usable
+    }
+}
+
+/// A state that a volume can be put into. `in-use` is none of them: attachments alone bring it about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettableVolumeState {
+    /// As if it had just been asked for, until it is put into another state.
+    Creating,
+    /// As its attachments have it: `available` without, `in-use` with them.
+    Available,
+    /// A DeleteVolume that takes long.
+    Deleting,
+    /// Its hardware has failed.
+    Error,
+}
+
 /// A volume to make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +70,12 @@ pub struct VolumeSpec {
     pub volume_type: String,
     /// Whether it is encrypted.
     pub encrypted: bool,
+    /// What is with its KMS key; any but a usable one makes it an encrypted volume.
+    #[serde(skip_serializing_if = "Key::is_usable")]
+    pub key: Key,
+    /// The state it begins in; none = `available`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<SettableVolumeState>,
     /// Whether several instances may attach it (io1 and io2 only).
     pub multi_attach: bool,
     /// The snapshot it was made from.
@@ -49,11 +91,25 @@ impl Default for VolumeSpec {
             size_gib: 1,
             volume_type: "gp3".into(),
             encrypted: false,
+            key: Key::Usable,
+            state: None,
             multi_attach: false,
             snapshot: None,
             tags: Tags::new(),
         }
     }
+}
+
+/// What an operator, a key's owner or the hardware does to a volume. What is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VolumeChange {
+    /// Its state.
+    pub state: Option<SettableVolumeState>,
+    /// What is with its KMS key; it only matters to attachments that come later.
+    pub key: Option<Key>,
+    /// ModifyInstanceAttribute of `BlockDeviceMappings`: whether it goes with the instances that it is attached to.
+    pub delete_on_termination: Option<bool>,
 }
 
 /// A network interface to make.

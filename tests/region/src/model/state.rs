@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
-use super::spec::{LaunchData, LaunchSource, Tags};
+use super::spec::{Key, LaunchData, LaunchSource, Tags};
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
 
@@ -46,7 +46,9 @@ impl InstanceState {
 
 words! {
     /// A volume's state.
-    VolumeState { Creating = "creating", Available = "available", InUse = "in-use" }
+    VolumeState {
+        Creating = "creating", Available = "available", InUse = "in-use", Deleting = "deleting", Error = "error",
+    }
 }
 
 words! {
@@ -117,6 +119,8 @@ pub struct Volume {
     pub volume_type: String,
     /// Whether it is encrypted.
     pub encrypted: bool,
+    /// What is with its KMS key.
+    pub key: Key,
     /// Whether several instances may attach it.
     pub multi_attach: bool,
     /// The snapshot it was made from.

@@ -29,17 +29,10 @@ fn device_name_ok(device: &str) -> bool {
 }
 
 impl Region {
-    /// Makes a volume that is available at once, unchecked by the API.
+    /// Makes a volume, available at once where its spec names no other state, unchecked by the API.
     pub fn add_volume(&mut self, spec: VolumeSpec) -> VolumeId {
-        self.put_volume(spec, VolumeState::Available)
-    }
-
-    /// What an operator's ModifyInstanceAttribute of `BlockDeviceMappings` does: from now on the volume goes with the
-    /// instances that it is attached to, or stays.
-    pub fn set_delete_on_termination(&mut self, id: &str, deleted: bool) {
-        self.change_volume(id, |volume| {
-            volume.attachments.iter_mut().for_each(|at| at.delete_on_termination = deleted);
-        });
+        let state = spec.state.map_or(VolumeState::Available, VolumeState::from);
+        self.put_volume(spec, state)
     }
 
     fn put_volume(&mut self, spec: VolumeSpec, state: VolumeState) -> VolumeId {
@@ -49,7 +42,8 @@ impl Region {
             zone: spec.zone,
             size_gib: spec.size_gib,
             volume_type: spec.volume_type,
-            encrypted: spec.encrypted,
+            encrypted: spec.encrypted || !spec.key.is_usable(),
+            key: spec.key,
             multi_attach: spec.multi_attach,
             snapshot: spec.snapshot,
             tags: spec.tags,
@@ -86,7 +80,7 @@ impl Region {
         id
     }
 
-    fn change_volume<R>(&mut self, id: &str, change: impl FnOnce(&mut Volume) -> R) -> Option<R> {
+    pub(super) fn change_volume<R>(&mut self, id: &str, change: impl FnOnce(&mut Volume) -> R) -> Option<R> {
         let spread = self.draw(|d| &d.describe_staleness);
         let volume = self.volumes.get_mut(id)?;
         let result = change(volume.change());
@@ -94,7 +88,7 @@ impl Region {
         Some(result)
     }
 
-    fn the_volume(&self, id: &str) -> Result<&Volume, Refusal> {
+    pub(super) fn the_volume(&self, id: &str) -> Result<&Volume, Refusal> {
         if !well_formed(id, "vol") {
             return Err(malformed(&PARAMETER_VALUE, id, "vol"));
         }
@@ -128,22 +122,6 @@ impl Region {
         Ok(self.volume_view(self.the_volume(&id)?))
     }
 
-    pub(super) fn volume_available(&mut self, id: &str) {
-        self.change_volume(id, |volume| volume.state = VolumeState::Available);
-    }
-
-    pub(super) fn delete_volume_now(&mut self, id: &str) -> Result<(), Refusal> {
-        let volume = self.the_volume(id)?;
-        if !volume.attachments.is_empty() {
-            let at = &volume.attachments[0].instance;
-            let message = format!("Volume {id} is currently attached to {at}");
-            return Err(Refusal::of(&VOLUME_IN_USE, message));
-        }
-        self.volumes.remove(id);
-        self.record(Event::VolumeDeleted { volume: id.to_owned() });
-        Ok(())
-    }
-
     pub(super) fn attach_volume_now(
         &mut self,
         request: &AttachVolumeRequest,
@@ -159,6 +137,10 @@ impl Region {
         self.may_attach_volume(id, instance, device)?;
         let turn = self.names.rng().u64(..);
         let delay = self.draw(|d| &d.volume_attach);
+        let undone = match self.the_volume(id)?.key {
+            Key::PendingDeletion => Some(self.draw(|d| &d.volume_undone)),
+            _ => effect.undone,
+        };
         let attachment = VolumeAttachment {
             instance: instance.clone(),
             device: device.clone(),
@@ -178,6 +160,10 @@ impl Region {
         let attaching =
             Event::VolumeAttaching { volume: volume.clone(), instance: instance.clone(), device, delay_ms };
         self.record(attaching);
+        if let Some(after) = undone {
+            let (volume, instance) = (volume.clone(), instance.clone());
+            self.later(after, Due::VolumeUndone { volume, instance, turn });
+        }
         if !effect.stuck {
             self.later(delay, Due::VolumeAttached { volume, instance, turn });
         }
@@ -202,8 +188,14 @@ impl Region {
             let message = format!("Instance '{instance_id}' is not 'running'.");
             return Err(Refusal::of(&INCORRECT_STATE, message));
         }
-        if volume.state == VolumeState::Creating {
-            return Err(Refusal::of(&INCORRECT_STATE, format!("{id} is not 'available'.")));
+        match volume.state {
+            VolumeState::Available | VolumeState::InUse => {}
+            VolumeState::Creating => {
+                return Err(Refusal::of(&INCORRECT_STATE, format!("{id} is not 'available'.")));
+            }
+            VolumeState::Deleting | VolumeState::Error => {
+                return Err(Refusal::of(&VOLUME_UNFIT, format!("{id} is not 'available'.")));
+            }
         }
         let here = volume.attachments.iter().any(|at| at.instance == instance_id);
         if !volume.attachments.is_empty() && (here || !volume.multi_attach) {
@@ -229,7 +221,8 @@ impl Region {
                 return Err(Refusal::of(&PARAMETER_VALUE, message));
             }
         }
-        self.room_for_attachment(instance, used)
+        self.room_for_attachment(instance, used)?;
+        self.key_lets_attach(volume)
     }
 
     /// EC2 user guide, "Instance volume limits": on most Nitro types volumes and interfaces share one limit.
@@ -265,7 +258,7 @@ impl Region {
     ) -> Result<VolumeAttachmentView, Refusal> {
         let id = &request.volume;
         let (instance, turn) = self.may_detach_volume(request)?;
-        let delay = self.draw(|d| &d.volume_detach);
+        let delay = effect.detaching_for.unwrap_or_else(|| self.draw(|d| &d.volume_detach));
         let state = if effect.busy { AttachmentState::Busy } else { AttachmentState::Detaching };
         let changed = self.change_volume(id, |volume| {
             let at = volume.attachments.iter_mut().find(|at| at.turn == turn && at.instance == instance)?;
@@ -321,19 +314,9 @@ impl Region {
     }
 
     pub(super) fn volume_detached(&mut self, id: &str, instance: &str, turn: u64) {
-        let gone = self.change_volume(id, |volume| {
-            let before = volume.attachments.len();
-            volume.attachments.retain(|at| {
-                !(at.instance == instance && at.turn == turn && at.state == AttachmentState::Detaching)
-            });
-            if volume.attachments.is_empty() {
-                volume.state = VolumeState::Available;
-            }
-            before != volume.attachments.len()
+        self.drop_attachment(id, |at| {
+            at.instance == instance && at.turn == turn && at.state == AttachmentState::Detaching
         });
-        if gone == Some(true) {
-            self.record(Event::VolumeDetached { volume: id.to_owned(), instance: instance.to_owned() });
-        }
     }
 
     /// What a terminated instance had attached: deleted where its attachment says so, available otherwise.
@@ -348,13 +331,7 @@ impl Region {
             })
             .collect();
         for (id, delete) in attached {
-            self.change_volume(&id, |volume| {
-                volume.attachments.retain(|at| at.instance != instance);
-                if volume.attachments.is_empty() {
-                    volume.state = VolumeState::Available;
-                }
-            });
-            self.record(Event::VolumeDetached { volume: id.clone(), instance: instance.to_owned() });
+            self.drop_attachment(&id, |at| at.instance == instance);
             if delete && self.volumes.get(&id).is_some_and(|volume| volume.get().attachments.is_empty()) {
                 self.volumes.remove(&id);
                 self.record(Event::VolumeDeleted { volume: id });

@@ -3,11 +3,12 @@
 //!
 //! `GET journal?from=N` (JSON lines) · `GET|POST|DELETE faults` · `POST instances/<id>/<terminate|fail|reboot|stop|start>`
 //! · `POST instances/<id>/lifecycle?state=Standby` · `POST stacks` · `POST stacks/<name>/update` · `POST groups`
+//! · `POST volumes/<id>` (a `VolumeChange`)
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::model::{Fault, GroupSpec, Region, StackSpec, UpdateSpec};
+use crate::model::{Fault, GroupSpec, Region, StackSpec, UpdateSpec, VolumeChange};
 
 use super::{Asked, Params, Reply, Served};
 
@@ -26,11 +27,27 @@ fn refused(status: u16, why: &str) -> Reply {
 
 /// The body as a value, and what is done with it.
 fn with_body<T: DeserializeOwned>(served: &Served, asked: &Asked, act: impl FnOnce(&mut Region, T)) -> Reply {
+    changed_by_body(served, asked, "", |region, value| {
+        act(region, value);
+        true
+    })
+}
+
+/// The same for something that may not be there.
+fn changed_by_body<T: DeserializeOwned>(
+    served: &Served,
+    asked: &Asked,
+    absent: &str,
+    act: impl FnOnce(&mut Region, T) -> bool,
+) -> Reply {
     let body = if asked.body.is_empty() { b"{}".as_slice() } else { &asked.body };
     match serde_json::from_slice(body) {
         Ok(value) => {
-            served.with(|region| act(region, value));
-            done()
+            if served.with(|region| act(region, value)) {
+                done()
+            } else {
+                refused(404, absent)
+            }
         }
         Err(error) => refused(400, &error.to_string()),
     }
@@ -55,6 +72,11 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
         ("DELETE", ["faults"]) => {
             served.with(Region::clear_faults);
             done()
+        }
+        ("POST", ["volumes", id]) => {
+            changed_by_body(served, asked, "no such volume", |region, change: VolumeChange| {
+                region.set_volume(id, &change)
+            })
         }
         ("POST", ["groups"]) => with_body(served, asked, |region, spec: GroupSpec| region.add_group(spec)),
         ("POST", ["stacks"]) => with_body(served, asked, |region, spec: StackSpec| region.add_stack(spec)),

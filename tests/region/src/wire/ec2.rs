@@ -213,6 +213,7 @@ fn create_volume(params: &Params, dry_run: bool) -> Result<CreateVolumeRequest, 
             multi_attach: params.flag("MultiAttachEnabled")?,
             snapshot,
             tags: specified_tags(params, "volume"),
+            ..VolumeSpec::default()
         },
         client_token: params.text("ClientToken"),
         dry_run,

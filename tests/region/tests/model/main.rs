@@ -7,4 +7,5 @@ mod groups;
 mod interfaces;
 mod metadata;
 mod signalling;
+mod volumes;
 mod world;
