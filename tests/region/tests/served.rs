@@ -113,3 +113,45 @@ async fn a_request_without_a_signature_is_refused_and_control_needs_none() {
     let answer = raw("127.0.0.1", at, wrong).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("kind"), "{answer}");
 }
+
+/// A call below `/_region/`; its status and body.
+async fn control(at: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
+    let length = body.len();
+    let request = format!(
+        "{method} /_region/{path} HTTP/1.1\nHost: r\nConnection: close\nContent-Length: {length}\n\n{body}"
+    );
+    let answer = raw("127.0.0.1", at, &request).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[tokio::test]
+async fn volumes_and_interfaces_are_spoiled_by_control() {
+    let mut region = Region::new(settings());
+    let place = subnet(&mut region, "10.0.1.0/24");
+    let volume = region.add_volume(VolumeSpec { zone: "eu-central-1a".into(), ..VolumeSpec::default() });
+    let eni = region.add_eni(EniSpec { subnet: place, ..EniSpec::default() });
+    let served = Served::start(region);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_api(listener);
+    let (status, _) =
+        control(at, "POST", &format!("volumes/{volume}"), r#"{"state":"error","key":"pending-deletion"}"#)
+            .await;
+    assert_eq!(status, 200);
+    let (state, key) = served.with(|region| region.volume(&volume).map(|v| (v.state, v.key)).unwrap());
+    assert_eq!((state, key), (VolumeState::Error, Key::PendingDeletion));
+    let change = r#"{"requester_managed":true,"interface_type":"lambda","status":"pending"}"#;
+    assert_eq!(control(at, "POST", &format!("enis/{eni}"), change).await.0, 200);
+    let seen = served.with(|region| region.eni(&eni).cloned().unwrap());
+    assert!(seen.requester_managed && seen.pending && seen.interface_type == "lambda");
+    for (path, body, wanted, says) in [
+        ("volumes/vol-0", "{}", 404, "no such volume"),
+        ("enis/eni-0", "{}", 404, "no such interface"),
+        (&*format!("volumes/{volume}"), r#"{"state":"in-use"}"#, 400, "in-use"),
+        (&*format!("volumes/{volume}"), r#"{"sate":"error"}"#, 400, "sate"),
+    ] {
+        let (status, body) = control(at, "POST", path, body).await;
+        assert!(status == wanted && body.contains(says), "{path}: {status} {body}");
+    }
+}

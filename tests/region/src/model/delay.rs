@@ -62,6 +62,8 @@ pub struct Delays {
     pub volume_undone: Delay,
     /// A volume attachment from `detaching` to gone.
     pub volume_detach: Delay,
+    /// A new interface from `pending` to `available`.
+    pub eni_create: Delay,
     /// An interface attachment from `attaching` to `attached`.
     pub eni_attach: Delay,
     /// An interface attachment from `detaching` to gone.
@@ -96,6 +98,7 @@ impl Default for Delays {
             volume_attach: Delay::Uniform(1_000, 4_000),
             volume_undone: Delay::Uniform(2_000, 10_000),
             volume_detach: Delay::Uniform(1_000, 4_000),
+            eni_create: Delay::Fixed(0),
             eni_attach: Delay::Uniform(1_000, 4_000),
             eni_detach: Delay::Uniform(1_000, 4_000),
             describe_staleness: Delay::Fixed(0),
@@ -124,6 +127,7 @@ impl Delays {
             volume_attach: now,
             volume_undone: now,
             volume_detach: now,
+            eni_create: now,
             eni_attach: now,
             eni_detach: now,
             describe_staleness: now,

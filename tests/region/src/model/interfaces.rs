@@ -34,6 +34,9 @@ impl Region {
             description: spec.description,
             tags: spec.tags,
             source_dest_check: true,
+            requester_managed: spec.requester_managed,
+            interface_type: spec.interface_type.unwrap_or_else(|| "interface".into()),
+            pending: spec.status == Some(SettableEniStatus::Pending),
             attachment: None,
         };
         self.record(Event::EniCreated {
@@ -71,7 +74,7 @@ impl Region {
         Ok(id)
     }
 
-    fn change_eni<R>(&mut self, id: &str, change: impl FnOnce(&mut Eni) -> R) -> Option<R> {
+    pub(super) fn change_eni<R>(&mut self, id: &str, change: impl FnOnce(&mut Eni) -> R) -> Option<R> {
         let spread = self.draw(|d| &d.describe_staleness);
         let eni = self.enis.get_mut(id)?;
         let result = change(eni.change());
@@ -79,7 +82,7 @@ impl Region {
         Some(result)
     }
 
-    fn the_eni(&self, id: &str) -> Result<&Eni, Refusal> {
+    pub(super) fn the_eni(&self, id: &str) -> Result<&Eni, Refusal> {
         if !well_formed(id, "eni") {
             return Err(malformed(&ENI_MALFORMED, id, "eni"));
         }
@@ -106,7 +109,7 @@ impl Region {
         let what = format!("{:?}", request.spec);
         let id = match self.made_before("CreateNetworkInterface", &request.client_token, &what)? {
             Some(made) => made,
-            None => self.put_eni(request.spec.clone())?,
+            None => self.made_eni(request.spec.clone())?,
         };
         self.remember("CreateNetworkInterface", &request.client_token, &what, &id);
         Ok(self.eni_view(self.the_eni(&id)?))
@@ -165,6 +168,7 @@ impl Region {
         if eni.attachment.is_some() {
             return Err(Refusal::of(&ENI_IN_USE, format!("Interface: [{id}] in use.")));
         }
+        eni.may_be_attached()?;
         if eni.zone != instance.zone {
             let message = "You may not attach a network interface to an instance if they are not in the same availability zone";
             return Err(Refusal::of(&PARAMETER_COMBINATION, message));
@@ -245,6 +249,7 @@ impl Region {
             let message = format!("The networkInterface attachment '{attachment}' does not exist");
             Refusal::of(&ENI_ATTACHMENT_NOT_FOUND, message)
         })?;
+        eni.is_ours()?;
         if at.device_index == 0 {
             let message = "The network interface at device index 0 cannot be detached.";
             return Err(Refusal::of(&ROOT_VOLUME, message));
@@ -309,6 +314,7 @@ impl Region {
 
     pub(super) fn modify_eni_now(&mut self, request: &ModifyEniRequest) -> Result<(), Refusal> {
         let eni = self.the_eni(&request.eni)?;
+        eni.is_ours()?;
         let asked = [
             request.source_dest_check.is_some(),
             request.delete_on_termination.is_some(),

@@ -15,6 +15,7 @@ pub mod imds;
 mod imds_tree;
 pub mod instance_types;
 pub mod instances;
+mod interface_states;
 pub mod interfaces;
 pub mod journal;
 pub mod lookup;
@@ -189,6 +190,7 @@ impl Region {
             Due::VolumeDetached { volume, instance, turn } => self.volume_detached(&volume, &instance, turn),
             Due::VolumeUndone { volume, instance, turn } => self.volume_undone(&volume, &instance, turn),
             Due::VolumeDeleted { volume } => self.volume_deleted(&volume),
+            Due::EniAvailable { eni } => self.eni_available(&eni),
             Due::EniAttached { eni, attachment } => self.eni_attached(&eni, &attachment),
             Due::EniDetached { eni, attachment } => self.eni_detached(&eni, &attachment),
             Due::GroupLaunch { group } => self.group_launch(&group),

@@ -16,6 +16,7 @@ pub(super) enum Due {
     VolumeDetached { volume: String, instance: String, turn: u64 },
     VolumeUndone { volume: String, instance: String, turn: u64 },
     VolumeDeleted { volume: String },
+    EniAvailable { eni: String },
     EniAttached { eni: String, attachment: String },
     EniDetached { eni: String, attachment: String },
     GroupLaunch { group: String },

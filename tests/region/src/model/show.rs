@@ -142,11 +142,6 @@ impl Region {
     }
 
     pub(super) fn eni_view(&self, eni: &Eni) -> EniView {
-        let status = match eni.attachment.as_ref().map(|at| at.state) {
-            None => "available",
-            Some(AttachmentState::Detaching) => "detaching",
-            Some(_) => "in-use",
-        };
         EniView {
             eni: eni.id.clone(),
             subnet: eni.subnet.clone(),
@@ -155,8 +150,8 @@ impl Region {
             zone: eni.zone.clone(),
             description: eni.description.clone(),
             owner: self.settings.account.clone(),
-            requester_managed: false,
-            status: status.to_owned(),
+            requester_managed: eni.requester_managed,
+            status: eni.status().to_owned(),
             mac: eni.mac.clone(),
             address: eni.private_ips.first().map(ToString::to_string).unwrap_or_default(),
             addresses: eni
@@ -173,7 +168,7 @@ impl Region {
                 .collect(),
             attachment: eni.attachment.as_ref().map(|at| self.eni_attachment_view(at, true)),
             tags: tag_views(&eni.tags),
-            interface_type: "interface".into(),
+            interface_type: eni.interface_type.clone(),
         }
     }
 

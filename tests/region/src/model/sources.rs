@@ -105,6 +105,9 @@ rules! {
     ENI_NOT_FOUND = "InvalidNetworkInterfaceID.NotFound", 400, "no such interface", ErrorCodes;
     ENI_MALFORMED = "InvalidNetworkInterfaceId.Malformed", 400, "an interface id that is none", ErrorCodes;
     ENI_IN_USE = "InvalidNetworkInterface.InUse", 400, "the interface is attached (Interface: [eni-…] in use.)", Issue("hashicorp/terraform-provider-aws#27513");
+    ENI_MANAGED = "AuthFailure", 400, "attach, detach or change of an interface that a service of AWS manages", Issue("aws/aws-k8s-tester#70 (detach), cloud-custodian/cloud-custodian#3406 (change); for the attach assumed");
+    ENI_TYPE = "OperationNotPermitted", 400, "attach of an interface that is neither an interface nor an efa", Assumed("the code and the words; such interfaces are mostly requester-managed too");
+    ENI_PENDING = "IncorrectState", 400, "attach of an interface that is pending", Assumed("the code, as for a volume that is creating; that a new interface cannot always be attached at once is in aws/aws-sdk#301");
     ENI_LARGE_ACCOUNT = "OperationNotPermitted", 400, "DescribeNetworkInterfaces without pages and without a narrow filter, in an account with very many", Assumed("that it fails is in the API reference (DescribeNetworkInterfaces); the code and the number are not");
     ENI_ATTACHMENT_NOT_FOUND = "InvalidAttachmentID.NotFound", 400, "no such interface attachment", ErrorCodes;
     SUBNET_NOT_FOUND = "InvalidSubnetID.NotFound", 400, "no such subnet", ErrorCodes;
@@ -167,6 +170,12 @@ pub const DELAYS: &[DelaySource] = &[
     ),
     delay("volume_attach", Issue("kubernetes-sigs/aws-ebs-csi-driver pkg/cloud (most in 1-4 s)")),
     delay("volume_detach", Issue("kubernetes-sigs/aws-ebs-csi-driver pkg/cloud (most in 1-4 s)")),
+    delay(
+        "eni_create",
+        Guide(
+            "API reference, CreateNetworkInterface (the example's answer is pending); the default is assumed (0), after aws/aws-sdk#301 (the call is synchronous)",
+        ),
+    ),
     delay("eni_attach", Assumed("as a volume's")),
     delay("eni_detach", Issue("aws/amazon-vpc-cni-k8s pkg/awsutils (waits 2 s before it deletes)")),
     delay("describe_staleness", Guide("EC2 developer guide, Eventual consistency; how long is assumed (0)")),

@@ -112,6 +112,16 @@ pub struct VolumeChange {
     pub delete_on_termination: Option<bool>,
 }
 
+/// A status of an interface that no attachment brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettableEniStatus {
+    /// As its attachment has it: `available` without, `in-use` or `detaching` with one.
+    Available,
+    /// It is still being made.
+    Pending,
+}
+
 /// A network interface to make.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -126,6 +136,29 @@ pub struct EniSpec {
     pub description: String,
     /// Tags.
     pub tags: Tags,
+    /// Whether a service of AWS made it and manages it.
+    pub requester_managed: bool,
+    /// `lambda`, `trunk`, …; none = `interface`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface_type: Option<String>,
+    /// The status it begins in; none = `available`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<SettableEniStatus>,
+}
+
+/// What an operator or a service of AWS does to an interface. What is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EniChange {
+    /// Whether a service of AWS manages it.
+    pub requester_managed: Option<bool>,
+    /// Its type.
+    pub interface_type: Option<String>,
+    /// Its status.
+    pub status: Option<SettableEniStatus>,
+    /// ModifyNetworkInterfaceAttribute of the attachment: whether the interface goes with its instance. Nothing where it
+    /// is not attached.
+    pub delete_on_termination: Option<bool>,
 }
 
 /// What an instance is launched with, wherever.

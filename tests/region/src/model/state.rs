@@ -173,6 +173,12 @@ pub struct Eni {
     pub tags: Tags,
     /// EC2's source and destination check.
     pub source_dest_check: bool,
+    /// Whether a service of AWS made it and manages it.
+    pub requester_managed: bool,
+    /// `interface`, `lambda`, `trunk`, …
+    pub interface_type: String,
+    /// It is still being made.
+    pub pending: bool,
     /// Where it is attached.
     pub attachment: Option<EniAttachment>,
 }

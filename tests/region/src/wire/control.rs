@@ -3,12 +3,12 @@
 //!
 //! `GET journal?from=N` (JSON lines) · `GET|POST|DELETE faults` · `POST instances/<id>/<terminate|fail|reboot|stop|start>`
 //! · `POST instances/<id>/lifecycle?state=Standby` · `POST stacks` · `POST stacks/<name>/update` · `POST groups`
-//! · `POST volumes/<id>` (a `VolumeChange`)
+//! · `POST volumes/<id>` (a `VolumeChange`) · `POST enis/<id>` (an `EniChange`)
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::model::{Fault, GroupSpec, Region, StackSpec, UpdateSpec, VolumeChange};
+use crate::model::{EniChange, Fault, GroupSpec, Region, StackSpec, UpdateSpec, VolumeChange};
 
 use super::{Asked, Params, Reply, Served};
 
@@ -76,6 +76,11 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
         ("POST", ["volumes", id]) => {
             changed_by_body(served, asked, "no such volume", |region, change: VolumeChange| {
                 region.set_volume(id, &change)
+            })
+        }
+        ("POST", ["enis", id]) => {
+            changed_by_body(served, asked, "no such interface", |region, change: EniChange| {
+                region.set_eni(id, &change)
             })
         }
         ("POST", ["groups"]) => with_body(served, asked, |region, spec: GroupSpec| region.add_group(spec)),

@@ -236,6 +236,8 @@ fn create_eni(params: &Params, dry_run: bool) -> Result<CreateEniRequest, Refusa
             groups: params.list("SecurityGroupId"),
             description: params.text("Description").unwrap_or_default(),
             tags: specified_tags(params, "network-interface"),
+            interface_type: params.text("InterfaceType"),
+            ..EniSpec::default()
         },
         client_token: params.text("ClientToken"),
         dry_run,

@@ -7,5 +7,6 @@ mod groups;
 mod interfaces;
 mod metadata;
 mod signalling;
+mod unattachable;
 mod volumes;
 mod world;
