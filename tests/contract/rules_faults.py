@@ -52,6 +52,8 @@ def test_faults_reach_the_caller_as_aws_would_send_them(w):
         ("server-error", "InternalError", 500),
         ("unavailable", "Unavailable", 503),
         ("unauthorized", "UnauthorizedOperation", 403),
+        ("bad-credentials", "AuthFailure", 401),
+        ("expired", "RequestExpired", 400),
     ]:
         w.fault(action="DescribeVolumes", count=1, kind=kind)
         error = refused(code, w.ec2.describe_volumes)
@@ -77,6 +79,39 @@ def test_faults_reach_the_caller_as_aws_would_send_them(w):
     w.ec2.describe_volumes()
     assert time.monotonic() - began >= 0.3
     w.control("DELETE", "faults")
+
+
+def test_what_is_spoiled_is_shown_and_refused(w):
+    spare = w.ec2.create_volume(AvailabilityZone=ZONE_A, Size=1)["VolumeId"]
+    w.ec2.get_waiter("volume_available").wait(VolumeIds=[spare], WaiterConfig=QUICK)
+    attach = {"VolumeId": spare, "InstanceId": w.one, "Device": "/dev/sdm"}
+    for state in ["creating", "deleting", "error"]:
+        w.control("POST", f"volumes/{spare}", {"state": state})
+        assert w.ec2.describe_volumes(VolumeIds=[spare])["Volumes"][0]["State"] == state
+        refused("IncorrectState", w.ec2.attach_volume, **attach)
+    w.control("POST", f"volumes/{spare}", {"state": "available", "key": "disabled"})
+    refused("CustomerKeyHasBeenRevoked", w.ec2.attach_volume, **attach)
+    eni = w.ec2.create_network_interface(SubnetId=w.subnet_a)["NetworkInterface"]["NetworkInterfaceId"]
+    w.control("POST", f"enis/{eni}", {"requester_managed": True, "interface_type": "lambda", "status": "pending"})
+    seen = w.ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+    assert (seen["RequesterManaged"], seen["InterfaceType"], seen["Status"]) == (True, "lambda", "pending"), seen
+    at = {"NetworkInterfaceId": eni, "InstanceId": w.one, "DeviceIndex": 2, "NetworkCardIndex": 0}
+    refused("AuthFailure", w.ec2.attach_network_interface, **at)
+    w.control("POST", f"enis/{eni}", {"requester_managed": False, "interface_type": "interface", "status": "available"})
+    attachment = w.ec2.attach_network_interface(**at)["AttachmentId"]
+    w.ec2.modify_network_interface_attribute(
+        NetworkInterfaceId=eni, Attachment={"AttachmentId": attachment, "DeleteOnTermination": True}
+    )
+    seen = w.ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+    assert seen["Attachment"]["DeleteOnTermination"] is True, seen
+    w.ec2.detach_network_interface(AttachmentId=attachment)
+    w.fault(action="SetInstanceHealth", count=1, kind="contention")
+    error = refused("ResourceContention", w.asg.set_instance_health, InstanceId=w.one, HealthStatus="Unhealthy")
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "pending update" in error["Error"]["Message"], error
+    w.fault(api="imds", action="GET /latest/meta-data/placement/region", count=1, kind="html")
+    assert "<html" in w.imds("/latest/meta-data/placement/region")
+    assert w.imds("/latest/meta-data/placement/region") == "eu-central-1"
 
 
 def test_the_waiters_of_boto3_fail_on_what_never_comes(w):

@@ -3,10 +3,7 @@
 
 use super::fault::{Effect, FaultKind, Subject};
 use super::schedule::Due;
-use super::sources::{
-    ACCESS_DENIED, DRY_RUN, INTERNAL_ERROR, INTERNAL_FAILURE, QUERY_THROTTLING, REQUEST_LIMIT, Rule,
-    SERVICE_UNAVAILABLE, UNAUTHORIZED, UNAVAILABLE,
-};
+use super::sources::{DRY_RUN, REQUEST_LIMIT};
 use super::*;
 
 /// Who calls.
@@ -28,11 +25,6 @@ impl Caller {
     pub fn instance(id: &str) -> Caller {
         Caller { instance: Some(id.to_owned()), access_key: None }
     }
-}
-
-/// The rule of each API for what EC2 and the query services call differently.
-fn rule_for(api: &str, ec2: &'static Rule, query: &'static Rule) -> &'static Rule {
-    if api == "ec2" { ec2 } else { query }
 }
 
 impl Region {
@@ -102,42 +94,26 @@ impl Region {
         };
         let mut effect = Effect::default();
         let mut lost = false;
-        let rule = |ec2, query| rule_for(api, ec2, query);
-        match self.fault_for(&subject) {
-            None => {}
-            Some(FaultKind::Throttle) => {
-                let rule = rule(&REQUEST_LIMIT, &QUERY_THROTTLING);
-                let message = if api == "ec2" { "Request limit exceeded." } else { "Rate exceeded" };
-                return Err(Refusal::of(rule, message).into());
+        if let Some(kind) = self.fault_for(&subject) {
+            match kind {
+                FaultKind::Reset => return Err(CallError::Reset),
+                FaultKind::LateCommit(delay) => {
+                    self.later(delay, Due::LateCommit { request: Box::new(request.clone()) });
+                    return Err(CallError::Lost);
+                }
+                FaultKind::LostReply => lost = true,
+                FaultKind::Stale(age) => effect.stale = Some(age),
+                FaultKind::StuckAttaching => effect.stuck = true,
+                FaultKind::Undone(after) => effect.undone = Some(after),
+                FaultKind::Busy => effect.busy = true,
+                FaultKind::DetachingFor(long) => effect.detaching_for = Some(long),
+                FaultKind::Slow(longer) => self.slow = Some(longer),
+                refused => {
+                    if let Some(refusal) = self.injected_refusal(caller, api, action, refused) {
+                        return Err(refusal.into());
+                    }
+                }
             }
-            Some(FaultKind::ServerError) => {
-                let rule = rule(&INTERNAL_ERROR, &INTERNAL_FAILURE);
-                return Err(Refusal::of(rule, "An internal error has occurred").into());
-            }
-            Some(FaultKind::Unavailable) => {
-                let rule = rule(&UNAVAILABLE, &SERVICE_UNAVAILABLE);
-                return Err(Refusal::of(rule, "The service is unavailable. Please try again shortly.").into());
-            }
-            Some(FaultKind::Unauthorized) => {
-                let rule = rule(&UNAUTHORIZED, &ACCESS_DENIED);
-                let message = format!("You are not authorized to perform this operation: {api}:{action}");
-                return Err(Refusal::of(rule, message).into());
-            }
-            Some(FaultKind::Refuse { status, code, message }) => {
-                return Err(Refusal::injected(status, code, message).into());
-            }
-            Some(FaultKind::Reset) => return Err(CallError::Reset),
-            Some(FaultKind::LateCommit(delay)) => {
-                self.later(delay, Due::LateCommit { request: Box::new(request.clone()) });
-                return Err(CallError::Lost);
-            }
-            Some(FaultKind::LostReply) => lost = true,
-            Some(FaultKind::Stale(age)) => effect.stale = Some(age),
-            Some(FaultKind::StuckAttaching) => effect.stuck = true,
-            Some(FaultKind::Busy) => effect.busy = true,
-            Some(FaultKind::Undone(after)) => effect.undone = Some(after),
-            Some(FaultKind::DetachingFor(long)) => effect.detaching_for = Some(long),
-            Some(FaultKind::Slow(longer)) => self.slow = Some(longer),
         }
         if request.dry_run() {
             let message = "Request would have succeeded, but DryRun flag is set.";

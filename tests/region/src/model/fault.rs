@@ -30,8 +30,14 @@ pub enum FaultKind {
         /// Message.
         message: String,
     },
-    /// The API's answer to a missing permission.
+    /// The API's answer to a missing permission. IAM is eventually consistent: with `for_ms` it ends by itself.
     Unauthorized,
+    /// The API's answer to credentials that it does not know (yet).
+    BadCredentials,
+    /// The API's answer to a session that has expired.
+    Expired,
+    /// Auto Scaling's answer to a change beside another one of the same resource.
+    Contention,
     /// A describe call shows the state of so many milliseconds ago.
     Stale(Millis),
     /// An attachment is accepted and stays `attaching`.
@@ -42,6 +48,12 @@ pub enum FaultKind {
     Busy,
     /// A detachment is accepted and stays `detaching` for so many milliseconds.
     DetachingFor(Millis),
+    /// The metadata service answers 200 with a page, as a proxy in front of it would.
+    Html,
+    /// The metadata service answers 200 with an empty body.
+    Empty,
+    /// The metadata service answers 200 with a body of so many bytes.
+    Large(usize),
     /// The reply takes so many milliseconds longer (on the wire only; in process see `take_slow`).
     Slow(Millis),
 }
@@ -68,6 +80,9 @@ pub struct Fault {
     /// How many calls it hits; none = until `clear_faults`.
     #[serde(default)]
     pub count: Option<u32>,
+    /// For how many milliseconds from its arming it is in force; none = until its count is used up.
+    #[serde(default)]
+    pub for_ms: Option<Millis>,
     /// What happens to them.
     pub kind: FaultKind,
 }
@@ -87,6 +102,7 @@ impl Fault {
             resource: None,
             skip: 0,
             count: None,
+            for_ms: None,
             kind,
         }
     }
@@ -96,6 +112,29 @@ impl Fault {
 #[derive(Debug)]
 pub(super) struct Armed {
     fault: Fault,
+    until: Option<Millis>,
+}
+
+impl Armed {
+    fn in_force(&self, now: Millis) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+impl FaultKind {
+    /// The one API that it can happen to, where it is only one.
+    fn only_of(&self) -> Option<&'static str> {
+        match self {
+            FaultKind::Html | FaultKind::Empty | FaultKind::Large(_) => Some("imds"),
+            FaultKind::Contention => Some("autoscaling"),
+            FaultKind::StuckAttaching
+            | FaultKind::Busy
+            | FaultKind::Undone(_)
+            | FaultKind::DetachingFor(_)
+            | FaultKind::Stale(_) => Some("ec2"),
+            _ => None,
+        }
+    }
 }
 
 /// What of a fault reaches into the carrying out of a call.
@@ -119,7 +158,8 @@ pub(super) struct Subject<'a> {
 impl Region {
     /// Arms a fault. Of several that match a call the oldest acts.
     pub fn inject(&mut self, fault: Fault) {
-        self.faults.push(Armed { fault });
+        let until = fault.for_ms.map(|long| self.now + long);
+        self.faults.push(Armed { fault, until });
     }
 
     /// Disarms all faults.
@@ -134,7 +174,7 @@ impl Region {
 
     /// The faults still armed.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.faults.iter().map(|armed| &armed.fault)
+        self.faults.iter().filter(|armed| armed.in_force(self.now)).map(|armed| &armed.fault)
     }
 
     /// How much longer the reply of the last call takes, by a `Slow` fault.
@@ -143,6 +183,8 @@ impl Region {
     }
 
     pub(super) fn fault_for(&mut self, subject: &Subject<'_>) -> Option<FaultKind> {
+        let now = self.now;
+        self.faults.retain(|armed| armed.in_force(now));
         for at in 0..self.faults.len() {
             let fault = &mut self.faults[at].fault;
             if !subject.matches(fault) {
@@ -172,7 +214,8 @@ impl Subject<'_> {
         let like = |pattern: &Option<String>, value: &str| {
             pattern.as_ref().is_none_or(|p| matches_wildcard(p, value))
         };
-        like(&fault.api, self.api)
+        fault.kind.only_of().is_none_or(|api| api == self.api)
+            && like(&fault.api, self.api)
             && like(&fault.action, self.action)
             && fault
                 .caller

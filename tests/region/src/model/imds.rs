@@ -72,7 +72,12 @@ impl Region {
             Some(FaultKind::Throttle | FaultKind::Unavailable) => {
                 ImdsAnswer::error(503, "Service Unavailable")
             }
-            Some(FaultKind::Unauthorized) => ImdsAnswer::error(401, "Unauthorized"),
+            Some(FaultKind::Unauthorized | FaultKind::BadCredentials | FaultKind::Expired) => {
+                ImdsAnswer::error(401, "Unauthorized")
+            }
+            Some(FaultKind::Html) => ImdsAnswer { status: 200, ..ImdsAnswer::error(502, "Bad Gateway") },
+            Some(FaultKind::Empty) => ImdsAnswer::text(String::new()),
+            Some(FaultKind::Large(bytes)) => ImdsAnswer::text("x".repeat(bytes)),
             Some(FaultKind::Refuse { status, message, .. }) => ImdsAnswer::error(status, &message),
             Some(FaultKind::Reset | FaultKind::LostReply | FaultKind::LateCommit(_)) => {
                 ImdsAnswer { dropped: true, ..ImdsAnswer::error(503, "dropped") }

@@ -13,6 +13,7 @@ mod group_calls;
 pub mod groups;
 pub mod imds;
 mod imds_tree;
+mod injected;
 pub mod instance_types;
 pub mod instances;
 mod interface_states;

@@ -61,10 +61,10 @@ use Source::*;
 
 rules! {
     // Authorization and rates
-    AUTH_FAILURE = "AuthFailure", 401, "EC2: unknown key, wrong signature or wrong session token", ErrorCodes;
-    EC2_EXPIRED = "RequestExpired", 400, "EC2: the signature's time is too far off, or the session has expired", ErrorCodes;
+    AUTH_FAILURE = "AuthFailure", 401, "EC2: unknown key, wrong signature or wrong session token; injected", Issue("aws/aws-sdk-java-v2#2981; the code: error codes page");
+    EC2_EXPIRED = "RequestExpired", 400, "EC2: the signature's time is too far off, or the session has expired; injected", Issue("aws/aws-sdk-java#1443; the code: error codes page");
     EC2_UNSIGNED = "MissingAuthenticationToken", 403, "a request without a signature", CommonErrors;
-    UNAUTHORIZED = "UnauthorizedOperation", 403, "EC2: injected missing permission", ErrorCodes;
+    UNAUTHORIZED = "UnauthorizedOperation", 403, "EC2: injected missing permission", Issue("aws/karpenter-provider-aws#1775, hashicorp/terraform-provider-aws#35639 (the words); the code: error codes page");
     ACCESS_DENIED = "AccessDenied", 403, "query services: injected missing permission; CFN_V1 for a stack that is not the instance's", CommonErrors;
     QUERY_UNKNOWN_KEY = "InvalidClientTokenId", 403, "query services: unknown access key or wrong session token", CommonErrors;
     QUERY_SIGNATURE = "SignatureDoesNotMatch", 403, "query services: wrong signature, or its time is too far off", CommonErrors;
@@ -130,6 +130,7 @@ rules! {
     NOT_SIGNALED = "ValidationError", 400, "CloudFormation: a stack that is not being created or updated cannot be signaled", Issue("awslabs/aws-cloudformation-templates#34, zalando-incubator/kubernetes-on-aws#538");
     BAD_SIGNAL = "ValidationError", 400, "CloudFormation: a signal's status that is no status, or a UniqueId of none or more than 64 characters", Assumed("the code; the limits are in the API reference, SignalResource");
     SIGNAL_OF_NOBODY = "ValidationError", 400, "CloudFormation: a signal whose UniqueId is of nobody in the stack's group", Assumed("that it is refused, and the code; the API reference, SignalResource, wants the instance's id for a group");
+    RESOURCE_CONTENTION = "ResourceContention", 500, "Auto Scaling: injected pending update of the same resource", Api("SetInstanceHealth, Errors");
     GROUP_EXISTS = "AlreadyExists", 400, "a group or launch configuration of this name exists", Api("CreateAutoScalingGroup");
     GROUP_IN_USE = "ResourceInUse", 400, "a group with instances is deleted without force", Api("DeleteAutoScalingGroup");
     BAD_NEXT_TOKEN = "InvalidNextToken", 400, "Auto Scaling: a NextToken that the region did not give", Api("DescribeAutoScalingInstances");

@@ -67,7 +67,9 @@ pub(super) fn verify(region: &Region, api: Api, asked: &Asked) -> Result<Caller,
     let date = asked.header("x-amz-date").unwrap_or_default();
     let expired = if api == Api::Ec2 { &EC2_EXPIRED } else { &QUERY_EXPIRED };
     if key.expired {
-        return Err(Refusal::of(expired, "The security token included in the request is expired"));
+        let ec2 = "Request has expired.";
+        let query = "The security token included in the request is expired";
+        return Err(Refusal::of(expired, if api == Api::Ec2 { ec2 } else { query }));
     }
     let Some(at) = unix_of(date).filter(|_| date.starts_with(authorization.date)) else {
         return Err(wrong(api, "X-Amz-Date is missing or not of the credential's day"));

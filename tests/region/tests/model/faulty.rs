@@ -85,6 +85,97 @@ fn errors_of_the_server_are_those_of_the_api() {
     assert_eq!(world.seen(&volume).0, "available");
 }
 
+/// The status, code and message of a refusal.
+fn told<T: std::fmt::Debug>(result: Result<T, CallError>) -> (u16, String, String) {
+    match result {
+        Err(CallError::Refused(refusal)) => (refusal.status, refusal.code, refusal.message),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn missing_permissions_and_bad_credentials_are_told_in_the_words_of_each_api() {
+    let (mut world, instance, volume) = ready();
+    let eni = world.eni(&world.a.clone());
+    let wrong = "AWS was not able to validate the provided access credentials";
+    let may_not = format!("assumed-role/berth/{instance} is not authorized to perform: ec2:Attach");
+    for (kind, status, wanted, says) in [
+        (FaultKind::Unauthorized, 403, "UnauthorizedOperation", may_not.as_str()),
+        (FaultKind::BadCredentials, 401, "AuthFailure", wrong),
+        (FaultKind::Expired, 400, "RequestExpired", "Request has expired."),
+    ] {
+        world.region.inject(Fault { count: Some(2), ..Fault::always("Attach*", kind) });
+        let volume = told(world.attach(&volume, &instance, "/dev/sdf"));
+        let eni = told(world.attach_eni(&eni, &instance, 1));
+        for (got, code, message) in [volume, eni] {
+            assert_eq!((got, code.as_str()), (status, wanted));
+            assert!(message.contains(says), "{message}");
+        }
+    }
+    let describe = || DescribeGroupsRequest::default();
+    for (kind, wanted, says) in [
+        (FaultKind::Unauthorized, "AccessDenied", "autoscaling:DescribeAutoScalingInstances"),
+        (
+            FaultKind::BadCredentials,
+            "InvalidClientTokenId",
+            "security token included in the request is invalid",
+        ),
+        (FaultKind::Expired, "ExpiredToken", "security token included in the request is expired"),
+    ] {
+        world.region.inject(Fault::next("DescribeAutoScalingInstances", kind));
+        let caller = Caller::instance(&instance);
+        let (status, code, message) = told(world.region.describe_auto_scaling_instances(&caller, describe()));
+        assert_eq!((status, code.as_str()), (403, wanted));
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn a_permission_that_spreads_is_missing_for_a_while_to_one_caller_and_action() {
+    let (mut world, instance, volume) = ready();
+    let other = world.running(&world.a.clone());
+    let free = world.volume("a");
+    let fault = Fault {
+        caller: Some(instance.clone()),
+        for_ms: Some(5_000),
+        ..Fault::always("AttachVolume", FaultKind::Unauthorized)
+    };
+    world.region.inject(fault);
+    assert_eq!(code(world.attach(&volume, &instance, "/dev/sdf")), "UnauthorizedOperation");
+    assert!(world.attach(&free, &other, "/dev/sdf").is_ok());
+    assert_eq!(code(world.detach(&volume, &instance)), "IncorrectState", "another action");
+    world.pass(4_999);
+    assert_eq!(code(world.attach(&volume, &instance, "/dev/sdf")), "UnauthorizedOperation");
+    assert_eq!(world.region.faults().count(), 1);
+    world.pass(1);
+    assert_eq!(world.region.faults().count(), 0);
+    assert!(world.attach(&volume, &instance, "/dev/sdf").is_ok());
+}
+
+#[test]
+fn a_fault_ends_by_its_count_or_by_its_time_whichever_is_first() {
+    let (mut world, instance, volume) = ready();
+    let fault = |kind| Fault { count: Some(2), for_ms: Some(1_000), ..Fault::always("AttachVolume", kind) };
+    world.region.inject(fault(FaultKind::Unavailable));
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "Unavailable");
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "Unavailable");
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "InvalidParameterValue");
+    world.region.inject(fault(FaultKind::Unavailable));
+    world.pass(1_000);
+    assert_eq!(code(world.attach(&volume, &instance, "bad")), "InvalidParameterValue");
+}
+
+#[test]
+fn a_fault_of_one_api_is_not_used_up_by_another() {
+    let (mut world, instance, volume) = ready();
+    let any = |kind| Fault { action: None, ..Fault::next("", kind) };
+    for kind in [FaultKind::Html, FaultKind::Empty, FaultKind::Large(1), FaultKind::Contention] {
+        world.region.inject(any(kind));
+    }
+    assert!(world.attach(&volume, &instance, "/dev/sdf").is_ok());
+    assert_eq!(world.region.faults().count(), 4);
+}
+
 #[test]
 fn a_stuck_attachment_stays_attaching_until_it_is_detached() {
     let (mut world, instance, volume) = ready();

@@ -167,3 +167,37 @@ fn faults_reach_the_metadata_too() {
     let answer = ask(&mut world, &instance, "PUT", "/latest/api/token", &[]);
     assert!(answer.dropped);
 }
+
+#[test]
+fn the_metadata_can_answer_with_a_page_with_nothing_or_with_far_too_much() {
+    let mut world = world();
+    let instance = world.running(&world.a.clone());
+    let at = "GET /latest/meta-data/mac";
+    world.region.inject(Fault::next(at, FaultKind::Html));
+    let page = get(&mut world, &instance, "mac").unwrap();
+    assert!(page.contains("<html"), "{page}");
+    world.region.inject(Fault::next(at, FaultKind::Empty));
+    assert_eq!(get(&mut world, &instance, "mac"), Ok(String::new()));
+    world.region.inject(Fault::next(at, FaultKind::Large(16 << 20)));
+    assert_eq!(get(&mut world, &instance, "mac").map(|body| body.len()), Ok(16 << 20));
+    assert_eq!(get(&mut world, &instance, "mac").map(|mac| mac.len()), Ok(17), "and then it is itself again");
+    world.region.inject(Fault::next("PUT *", FaultKind::Html));
+    let ttl = [("X-aws-ec2-metadata-token-ttl-seconds", "60")];
+    let answer = ask(&mut world, &instance, "PUT", "/latest/api/token", &ttl);
+    assert!(answer.status == 200 && answer.body.contains("<html"), "a token can be a page too");
+}
+
+#[test]
+fn the_metadata_can_be_away_for_a_while() {
+    let mut world = world();
+    let instance = world.running(&world.a.clone());
+    for (kind, status) in [(FaultKind::ServerError, 500), (FaultKind::Unavailable, 503)] {
+        let api = Some("imds".into());
+        world.region.inject(Fault { api, for_ms: Some(3_000), ..Fault::always("GET *", kind) });
+        assert_eq!(get(&mut world, &instance, "mac"), Err(status));
+        world.pass(2_999);
+        assert_eq!(get(&mut world, &instance, "instance-id"), Err(status));
+        world.pass(1);
+        assert_eq!(get(&mut world, &instance, "instance-id"), Ok(instance.clone()));
+    }
+}
