@@ -122,9 +122,11 @@ impl Region {
                 zones,
                 health_check_type: "EC2".into(),
                 grace: group.grace / 1_000,
+                // Those of the warm pool are DescribeWarmPool's.
                 instances: group
                     .members
                     .iter()
+                    .filter(|(_, member)| !member.is_warmed())
                     .map(|(id, m)| self.member_view(group, id, m, false))
                     .collect(),
                 created: self.stamp(group.created_at),

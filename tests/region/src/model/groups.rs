@@ -31,6 +31,7 @@ impl Region {
             tags: spec.tags,
             grace: spec.health_check_grace,
             suspended: spec.suspended.into_iter().collect(),
+            warm_pool: spec.warm_pool,
             created_at: self.now,
             members: BTreeMap::new(),
             deleting: false,
@@ -70,13 +71,23 @@ impl Region {
                 }
                 return;
             }
-            if size as u32 == group.desired || group.suspended.contains("Launch") {
+            if group.suspended.contains("Launch") {
                 return;
+            }
+            let into = group.warm_pool.filter(|_| size as u32 == group.desired);
+            if size as u32 == group.desired && !group.lacks_warmed() {
+                return;
+            }
+            if into.is_none()
+                && let Some(warmed) = group.ready_in_pool()
+            {
+                self.take_from_pool(&warmed);
+                continue;
             }
             let Some(subnet) = group.subnets.iter().min_by_key(|subnet| counted(subnet)).cloned() else {
                 return;
             };
-            if !self.launch_member(name, &subnet) {
+            if !self.launch_member(name, &subnet, into) {
                 return;
             }
         }
@@ -93,7 +104,7 @@ impl Region {
         Some(id.clone())
     }
 
-    fn launch_member(&mut self, name: &str, subnet: &str) -> bool {
+    fn launch_member(&mut self, name: &str, subnet: &str, into: Option<WarmPool>) -> bool {
         let Some(group) = self.groups.get(name) else { return false };
         let data = group.launch.data().clone();
         let mut tags = group.tags.clone();
@@ -117,12 +128,12 @@ impl Region {
         };
         let target_from = self.now + self.draw(|d| &d.imds_target_state);
         let member = Member {
-            lifecycle: "Pending".into(),
+            lifecycle: if into.is_some() { "Warmed:Pending" } else { "Pending" }.into(),
             healthy: true,
             zone: self.subnets[subnet].zone.clone(),
             in_service_at: None,
             launched_at: self.now,
-            target: "InService".into(),
+            target: into.map_or("InService", |pool| pool.state.lifecycle()).into(),
             target_from,
         };
         if let Some(group) = self.groups.get_mut(name) {
@@ -132,7 +143,7 @@ impl Region {
         true
     }
 
-    fn change_member(&mut self, id: &str, change: impl FnOnce(&mut Member)) -> Option<String> {
+    pub(super) fn change_member(&mut self, id: &str, change: impl FnOnce(&mut Member)) -> Option<String> {
         let (name, member) = self
             .groups
             .iter_mut()
@@ -143,7 +154,11 @@ impl Region {
 
     /// Sets a member's lifecycle state as a test wants it; its target state follows.
     pub fn set_lifecycle(&mut self, id: &str, state: &str) {
+        let group = self.groups.values().find(|group| group.members.contains_key(id));
+        let pool = group.and_then(|group| group.warm_pool).unwrap_or_default();
         let target = match state {
+            _ if state.starts_with("Warmed:Pending") => pool.state.lifecycle(),
+            _ if state.starts_with("Warmed:Terminat") => "Warmed:Terminated",
             _ if state.starts_with("Pending") => "InService",
             _ if state.starts_with("Terminat") => "Terminated",
             "EnteringStandby" => "Standby",
@@ -177,6 +192,8 @@ impl Region {
             let state = "InService".to_owned();
             self.record(Event::LifecycleState { instance: id.to_owned(), state });
             self.rolling_in_service();
+        } else {
+            self.warmed_up(id);
         }
     }
 
@@ -188,9 +205,17 @@ impl Region {
         if self.suspended(&group, "HealthCheck") {
             return;
         }
-        let standby = |member: &Member| !member.counts();
-        let Some(member) = self.groups.get(&group).and_then(|group| group.members.get(id)) else { return };
-        if standby(member) {
+        let Some((member, pool)) =
+            self.groups.get(&group).and_then(|group| Some((group.members.get(id)?, group.warm_pool)))
+        else {
+            return;
+        };
+        // One that leaves the warm pool is started by its group: that it does not run yet is no illness.
+        let state = instance.state;
+        let started =
+            matches!(state, InstanceState::Pending | InstanceState::Stopping | InstanceState::Stopped);
+        let leaves_pool = pool.is_some() && member.lifecycle == "Pending" && started;
+        if !member.counts() || leaves_pool {
             return;
         }
         self.change_member(id, |member| member.healthy = false);
@@ -224,6 +249,7 @@ impl Region {
         let counted = group.members.remove(id).is_some_and(|member| member.counts());
         if group.deleting && group.members.is_empty() {
             self.groups.remove(&name);
+            self.group_of_stack_gone(&name);
             return;
         }
         self.record(Event::LifecycleState { instance: id.to_owned(), state: "Terminated".into() });

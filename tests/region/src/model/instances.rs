@@ -192,6 +192,7 @@ impl Region {
         });
         if stopped == Some(true) {
             self.record(Event::InstanceStopped { instance: id.to_owned() });
+            self.stopped_in_pool(id);
         }
     }
 

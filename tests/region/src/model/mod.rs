@@ -37,6 +37,7 @@ mod versioned;
 pub mod view;
 mod volume_states;
 pub mod volumes;
+mod warm_pools;
 
 use std::collections::BTreeMap;
 
@@ -89,6 +90,7 @@ pub struct Region {
     configurations: BTreeMap<String, LaunchData>,
     groups: BTreeMap<String, Group>,
     stacks: BTreeMap<String, Stack>,
+    deleted_stacks: BTreeMap<String, Stack>,
     credentials: BTreeMap<String, Credentials>,
     imds_tokens: BTreeMap<String, (InstanceId, Millis)>,
     client_tokens: BTreeMap<String, (String, String)>,
@@ -115,6 +117,7 @@ impl Region {
             configurations: BTreeMap::new(),
             groups: BTreeMap::new(),
             stacks: BTreeMap::new(),
+            deleted_stacks: BTreeMap::new(),
             credentials: BTreeMap::new(),
             imds_tokens: BTreeMap::new(),
             client_tokens: BTreeMap::new(),

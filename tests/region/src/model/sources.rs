@@ -125,7 +125,7 @@ rules! {
     TOO_MANY_IDS = "ValidationError", 400, "Auto Scaling: more than 50 instance ids", Issue("hjacobs/kube-aws-autoscaler#25");
     GROUP_SIZE = "ValidationError", 400, "Auto Scaling: a desired capacity outside of a group's sizes", Issue("convox/praxis#258 (the message, through CloudFormation); the code is assumed");
     GROUP_PARAMETER = "ValidationError", 400, "Auto Scaling: a health status, subnet, launch configuration or launch template that is none", Assumed("the code, after Common Errors: an input that does not satisfy the constraints");
-    NO_STACK = "ValidationError", 400, "CloudFormation: no such stack", Issue("boto/boto3#2807");
+    NO_STACK = "ValidationError", 400, "CloudFormation: no such stack, or no more (Stack with id … does not exist)", Issue("boto/boto3#2807, convox/rack#2572; for SignalResource assumed");
     NO_RESOURCE = "ValidationError", 400, "CloudFormation: no such resource in the stack", Issue("jpsim/AWSPics#14 (DescribeStackResource); for SignalResource assumed");
     NOT_SIGNALED = "ValidationError", 400, "CloudFormation: a stack that is not being created or updated cannot be signaled", Issue("awslabs/aws-cloudformation-templates#34, zalando-incubator/kubernetes-on-aws#538");
     BAD_SIGNAL = "ValidationError", 400, "CloudFormation: a signal's status that is no status, or a UniqueId of none or more than 64 characters", Assumed("the code; the limits are in the API reference, SignalResource");
@@ -208,9 +208,13 @@ pub const ASSUMED: &[&str] = &[
     "an interface turns in-use as soon as its attachment is accepted",
     "a volume hanging busy is freed by a forced detach or by the instance's termination",
     "the lowest free address from .10 on is given to a new interface (AWS gives any)",
+    "an instance of a warm pool takes no time in Warmed:Pending beyond its boot, and its health is not looked at there",
+    "DescribeAutoScalingGroups does not list the instances of the warm pool",
+    "the target state of Warmed:Pending is the pool's steady state (user guide, target lifecycle state: four more steady states)",
     "an instance is a member of its group, and may signal, until it is terminated",
     "of two different signals with one UniqueId the first counts",
     "a failed create ends CREATE_FAILED and a failed update UPDATE_ROLLBACK_COMPLETE; instances are not rolled back",
+    "a deleted stack found by its ARN answers a signal as one in any other state that cannot be signaled",
     "the CFN_V1 refusal for an instance outside the stack is AccessDenied",
     "the instance identity signature is 128 bytes in base64 with line breaks; the region signs with its own key",
     "an instance's credentials change when less than an hour of them is left",

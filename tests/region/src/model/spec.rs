@@ -261,6 +261,28 @@ impl LaunchSpec {
     }
 }
 
+/// What the instances of a warm pool wait as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolState {
+    /// Stopped; the default of PutWarmPool.
+    #[default]
+    Stopped,
+    /// Running.
+    Running,
+    /// Hibernated: to EC2 an instance that is `stopped`.
+    Hibernated,
+}
+
+/// A group's warm pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WarmPool {
+    /// What its instances wait as.
+    pub state: PoolState,
+    /// How many it has.
+    pub size: u32,
+}
+
 /// An Auto Scaling group to make.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -283,6 +305,9 @@ pub struct GroupSpec {
     pub health_check_grace: Millis,
     /// Processes that are suspended: `Launch`, `Terminate`, `HealthCheck`, `ReplaceUnhealthy`, `AZRebalance`.
     pub suspended: Vec<String>,
+    /// Its warm pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_pool: Option<WarmPool>,
 }
 
 /// A CloudFormation stack whose only moving part is one group.

@@ -56,6 +56,38 @@ impl Region {
         self.next_batch(name);
     }
 
+    /// Deletes a stack. Its group goes first, with all its instances, unless the template retains it; instances keep
+    /// the stack's tags. Once deleted, only its ARN finds it. Nothing when there is no such stack.
+    pub fn delete_stack(&mut self, name: &str, retain: bool) {
+        let Some(stack) = self.stacks.get_mut(name) else { return };
+        stack.rolling = None;
+        stack.turn += 1;
+        let group = stack.group.clone();
+        self.stack_status(name, "DELETE_IN_PROGRESS", None);
+        if !retain {
+            // There may be none: its stack can be made before the group.
+            let _ = self.delete_group_now(&DeleteGroupRequest { group: group.clone(), force: true });
+        }
+        if retain || !self.groups.contains_key(&group) {
+            self.stack_deleted(name);
+        }
+    }
+
+    fn stack_deleted(&mut self, name: &str) {
+        self.stack_status(name, "DELETE_COMPLETE", None);
+        if let Some(stack) = self.stacks.remove(name) {
+            self.deleted_stacks.insert(stack.id.clone(), stack);
+        }
+    }
+
+    /// A group is gone with its last instance: the deletion of its stack is complete.
+    pub(super) fn group_of_stack_gone(&mut self, group: &str) {
+        let deleting = |stack: &&Stack| stack.group == group && stack.status == "DELETE_IN_PROGRESS";
+        if let Some(name) = self.stacks.values().find(deleting).map(|stack| stack.name.clone()) {
+            self.stack_deleted(&name);
+        }
+    }
+
     fn stack_status(&mut self, name: &str, status: &str, reason: Option<String>) {
         if let Some(stack) = self.stacks.get_mut(name) {
             stack.status = status.to_owned();
@@ -139,6 +171,8 @@ impl Region {
     /// A stack by name or ARN.
     pub(super) fn the_stack(&self, name: &str) -> Result<&Stack, Refusal> {
         let found = self.stacks.values().find(|stack| stack.name == name || stack.id == name);
+        // API reference, DescribeStacks: a deleted stack is found by its ARN only.
+        let found = found.or_else(|| self.deleted_stacks.get(name));
         found.ok_or_else(|| Refusal::of(&NO_STACK, format!("Stack with id {name} does not exist")))
     }
 

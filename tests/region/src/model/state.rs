@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
 
-use super::spec::{Key, LaunchData, LaunchSource, Tags};
+use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
 
@@ -240,6 +240,8 @@ pub struct Group {
     pub grace: Millis,
     /// Suspended processes.
     pub suspended: BTreeSet<String>,
+    /// Its warm pool.
+    pub warm_pool: Option<WarmPool>,
     /// When it was made.
     pub created_at: Millis,
     /// Its instances.
@@ -271,6 +273,11 @@ impl Member {
     /// Whether the group counts it towards its wanted size.
     pub fn counts(&self) -> bool {
         self.lifecycle == "InService" || self.lifecycle.starts_with("Pending")
+    }
+
+    /// Whether it is in the group's warm pool, or on its way there or out of the world from there.
+    pub fn is_warmed(&self) -> bool {
+        self.lifecycle.starts_with("Warmed:")
     }
 }
 

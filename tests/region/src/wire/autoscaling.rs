@@ -114,7 +114,7 @@ fn group_spec(params: &Params) -> Result<GroupSpec, Refusal> {
             .filter_map(|tag| Some((tag.text("Key")?, tag.text("Value").unwrap_or_default())))
             .collect(),
         health_check_grace: params.number::<u64>("HealthCheckGracePeriod")?.unwrap_or(0) * 1_000,
-        suspended: Vec::new(),
+        ..GroupSpec::default()
     })
 }
 

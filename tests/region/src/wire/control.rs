@@ -2,13 +2,15 @@
 //! an operator or the hardware does.
 //!
 //! `GET journal?from=N` (JSON lines) · `GET|POST|DELETE faults` · `POST instances/<id>/<terminate|fail|reboot|stop|start>`
-//! · `POST instances/<id>/lifecycle?state=Standby` · `POST stacks` · `POST stacks/<name>/update` · `POST groups`
+//! · `POST instances/<id>/lifecycle?state=Standby` · `POST instances/<id>/enter-warm-pool?state=Stopped`
+//! · `POST instances/<id>/leave-warm-pool` · `POST groups` · `POST stacks` · `POST stacks/<name>/update`
+//! · `DELETE stacks/<name>?retain=true`
 //! · `POST volumes/<id>` (a `VolumeChange`) · `POST enis/<id>` (an `EniChange`)
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::model::{EniChange, Fault, GroupSpec, Region, StackSpec, UpdateSpec, VolumeChange};
+use crate::model::{EniChange, Fault, GroupSpec, PoolState, Region, StackSpec, UpdateSpec, VolumeChange};
 
 use super::{Asked, Params, Reply, Served};
 
@@ -85,6 +87,15 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
         }
         ("POST", ["groups"]) => with_body(served, asked, |region, spec: GroupSpec| region.add_group(spec)),
         ("POST", ["stacks"]) => with_body(served, asked, |region, spec: StackSpec| region.add_stack(spec)),
+        ("DELETE", ["stacks", name]) => {
+            let retain = params.get("retain") == Some("true");
+            let known = served.with(|region| {
+                let known = region.stack(name).is_some();
+                region.delete_stack(name, retain);
+                known
+            });
+            if known { done() } else { refused(404, "no such stack") }
+        }
         ("POST", ["stacks", name, "update"]) => {
             with_body(served, asked, |region, spec: UpdateSpec| region.update_stack(name, spec))
         }
@@ -95,6 +106,15 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 "reboot" => Region::reboot_instance,
                 "stop" => Region::stop_instance,
                 "start" => Region::start_instance,
+                "leave-warm-pool" => Region::leave_warm_pool,
+                "enter-warm-pool" => {
+                    let state = params.get("state").unwrap_or("Stopped");
+                    let Ok(state) = serde_json::from_value::<PoolState>(json!(state)) else {
+                        return refused(400, "a warm pool's state is Stopped, Running or Hibernated");
+                    };
+                    served.with(|region| region.enter_warm_pool(id, state));
+                    return done();
+                }
                 "lifecycle" => {
                     let state = params.get("state").unwrap_or_default().to_owned();
                     served.with(|region| region.set_lifecycle(id, &state));
@@ -103,7 +123,8 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 _ => {
                     return refused(
                         404,
-                        "an instance can terminate, fail, reboot, stop, start or have a lifecycle",
+                        "an instance can terminate, fail, reboot, stop, start, enter-warm-pool, leave-warm-pool or \
+                         have a lifecycle",
                     );
                 }
             };

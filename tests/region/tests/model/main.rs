@@ -9,4 +9,5 @@ mod metadata;
 mod signalling;
 mod unattachable;
 mod volumes;
+mod warm_pools;
 mod world;

@@ -197,3 +197,39 @@ fn the_first_word_of_an_instance_counts() {
     signal(&mut world, &ids[0], "FAILURE").unwrap();
     assert_eq!(status(&world), "CREATE_IN_PROGRESS");
 }
+
+#[test]
+fn a_stack_that_is_gone_does_not_exist_to_a_signal() {
+    let mut world = world();
+    let ids = stack(&mut world, 1);
+    let id = world.region.stack("kafka").unwrap().id.clone();
+    world.region.delete_stack("kafka", true);
+    let said = ("ValidationError".to_owned(), "Stack with id kafka does not exist".to_owned());
+    assert_eq!(refusal(signal(&mut world, &ids[0], "SUCCESS")), said);
+    // The group was retained: its instance lives, with the tags of the stack.
+    let instance = world.region.instance(&ids[0]).unwrap();
+    assert_eq!(instance.state, InstanceState::Running);
+    assert_eq!(instance.tags["aws:cloudformation:stack-name"], "kafka");
+    let describe = |stack: &str| DescribeStackRequest { stack: Some(stack.into()), resource: None };
+    assert_eq!(code(world.region.describe_stacks(&Caller::admin(), describe("kafka"))), "ValidationError");
+    let found = world.region.describe_stacks(&Caller::admin(), describe(&id)).unwrap();
+    assert_eq!(found[0].status, "DELETE_COMPLETE", "by its ARN it is found");
+}
+
+#[test]
+fn a_deleted_stack_takes_its_group_along() {
+    let mut world = world();
+    let ids = stack(&mut world, 2);
+    world.region.delete_stack("kafka", false);
+    assert_eq!(status(&world), "DELETE_IN_PROGRESS");
+    let (_, message) = refusal(signal(&mut world, &ids[0], "SUCCESS"));
+    assert!(message.ends_with("is in DELETE_IN_PROGRESS state and cannot be signaled"), "{message}");
+    world.pass(GOING);
+    assert!(world.region.stack("kafka").is_none() && world.region.group("brokers").is_none());
+    let terminated = |id: &String| world.region.instance(id).unwrap().state == InstanceState::Terminated;
+    assert!(ids.iter().all(terminated));
+    world.pass(3_600_000);
+    let failed =
+        |event: &Event| matches!(event, Event::StackStatus { status, .. } if status == "CREATE_FAILED");
+    assert_eq!(count(&world.region, failed), 0, "its deadline is void");
+}
