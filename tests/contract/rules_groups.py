@@ -128,3 +128,13 @@ def test_an_instance_signals_by_its_identity_document(w):
     assert w.cfn.describe_stacks(StackName="mine")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE"
     status, body = cfn_v1(w, signal, method="POST")
     assert (status, body["Error"]["Code"], body["Error"]["Type"]) == (400, "ValidationError", "Sender"), body
+
+
+def test_a_stack_that_is_gone_does_not_exist_to_either_way_of_signalling(w):
+    w.control("DELETE", "stacks/mine?retain=true")
+    signal = {"StackName": "mine", "LogicalResourceId": "Me", "UniqueId": w.members[0], "Status": "SUCCESS"}
+    error = refused("ValidationError", w.cfn.signal_resource, **signal)
+    assert error["Error"]["Message"] == "Stack with id mine does not exist", error
+    status, body = cfn_v1(w, signal)
+    assert (status, body["Error"]["Code"]) == (400, "ValidationError"), body
+    assert "does not exist" in body["Error"]["Message"], body

@@ -124,9 +124,7 @@ impl World {
         }
         for NamedInstance { name, subnet: place, launch } in self.instances {
             let place = subnet(&built, &format!("[[instance]] {name} subnet"), &place)?;
-            let LaunchData { instance_type, user_data, profile, tags, metadata_tags, .. } = launch;
-            let spec = LaunchSpec { subnet: place, instance_type, user_data, profile, tags, metadata_tags };
-            let id = region.run_instance(spec);
+            let id = region.run_instance(LaunchSpec::of(place, launch));
             built.instances.insert(name, id);
         }
         Ok((region, built))
@@ -136,6 +134,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Eni, Volume, VolumeState};
 
     #[test]
     fn the_example_makes_a_region_with_one_slot() {
@@ -144,6 +143,21 @@ mod tests {
         assert_eq!(built.instances.len(), 1);
         let slot = region.volumes().find(|volume| volume.tags.contains_key("berth:cluster")).unwrap();
         assert_eq!(slot.tags["Name"], "KAFKA-0");
+    }
+
+    #[test]
+    fn the_example_of_unfit_slots_makes_one_that_is_whole() {
+        let (region, _) =
+            World::parse(include_str!("../examples/unfit-slots.toml")).unwrap().build().unwrap();
+        let volumes = region.volumes().filter(|volume| volume.tags.contains_key("berth:cluster"));
+        let whole_volume =
+            |volume: &&Volume| volume.state == VolumeState::Available && volume.key.is_usable();
+        let volumes: Vec<&str> = volumes.filter(whole_volume).map(|volume| &*volume.tags["Name"]).collect();
+        let enis = region.enis().filter(|eni| eni.tags.contains_key("berth:cluster"));
+        let whole_eni = |eni: &&Eni| !eni.pending && !eni.requester_managed;
+        let enis: Vec<&str> = enis.filter(whole_eni).map(|eni| &*eni.tags["Name"]).collect();
+        let both: Vec<&&str> = volumes.iter().filter(|name| enis.contains(name)).collect();
+        assert_eq!(both, [&"KAFKA-5"]);
     }
 
     #[test]

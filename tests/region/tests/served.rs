@@ -114,15 +114,15 @@ async fn a_request_without_a_signature_is_refused_and_control_needs_none() {
     assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("kind"), "{answer}");
 }
 
-/// A call below `/_region/`; its status and body.
-async fn control(at: SocketAddr, method: &str, path: &str, body: &str) -> (u16, String) {
+/// A call below `/_region/`: the status line and the body.
+async fn control(at: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<(String, String)> {
     let length = body.len();
     let request = format!(
         "{method} /_region/{path} HTTP/1.1\nHost: r\nConnection: close\nContent-Length: {length}\n\n{body}"
     );
-    let answer = raw("127.0.0.1", at, &request).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    let answer = raw("127.0.0.1", at, &request).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    Ok((head.lines().next().unwrap_or_default().to_owned(), body.to_owned()))
 }
 
 #[tokio::test]
@@ -135,23 +135,60 @@ async fn volumes_and_interfaces_are_spoiled_by_control() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     served.serve_api(listener);
-    let (status, _) =
-        control(at, "POST", &format!("volumes/{volume}"), r#"{"state":"error","key":"pending-deletion"}"#)
-            .await;
-    assert_eq!(status, 200);
+    let spoil = r#"{"state":"error","key":"pending-deletion"}"#;
+    let (status, _) = control(at, "POST", &format!("volumes/{volume}"), spoil).await.unwrap();
+    assert_eq!(status, "HTTP/1.1 200 OK");
     let (state, key) = served.with(|region| region.volume(&volume).map(|v| (v.state, v.key)).unwrap());
     assert_eq!((state, key), (VolumeState::Error, Key::PendingDeletion));
     let change = r#"{"requester_managed":true,"interface_type":"lambda","status":"pending"}"#;
-    assert_eq!(control(at, "POST", &format!("enis/{eni}"), change).await.0, 200);
+    let (status, _) = control(at, "POST", &format!("enis/{eni}"), change).await.unwrap();
+    assert_eq!(status, "HTTP/1.1 200 OK");
     let seen = served.with(|region| region.eni(&eni).cloned().unwrap());
     assert!(seen.requester_managed && seen.pending && seen.interface_type == "lambda");
     for (path, body, wanted, says) in [
-        ("volumes/vol-0", "{}", 404, "no such volume"),
-        ("enis/eni-0", "{}", 404, "no such interface"),
-        (&*format!("volumes/{volume}"), r#"{"state":"in-use"}"#, 400, "in-use"),
-        (&*format!("volumes/{volume}"), r#"{"sate":"error"}"#, 400, "sate"),
+        ("volumes/vol-0", "{}", "404", "no such volume"),
+        ("enis/eni-0", "{}", "404", "no such interface"),
+        (&*format!("volumes/{volume}"), r#"{"state":"in-use"}"#, "400", "in-use"),
+        (&*format!("volumes/{volume}"), r#"{"sate":"error"}"#, "400", "sate"),
     ] {
-        let (status, body) = control(at, "POST", path, body).await;
-        assert!(status == wanted && body.contains(says), "{path}: {status} {body}");
+        let (status, body) = control(at, "POST", path, body).await.unwrap();
+        assert!(status.contains(wanted) && body.contains(says), "{path}: {status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn pools_and_stacks_are_moved_by_control() {
+    let mut region = Region::new(settings());
+    let subnets = vec![subnet(&mut region, "10.0.1.0/24")];
+    region.add_group(GroupSpec { name: "g".into(), max: 1, desired: 1, subnets, ..GroupSpec::default() });
+    region.add_stack(StackSpec { name: "s".into(), group_name: "g".into(), ..StackSpec::default() });
+    let served = Served::start(region);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_api(listener);
+    let lifecycle = |wanted: &'static str| {
+        let served = served.clone();
+        async move {
+            let is = |entry: &Entry| match &entry.event {
+                Event::LifecycleState { instance, state } => (state == wanted).then(|| instance.clone()),
+                _ => None,
+            };
+            served.wait_for(0, is).await
+        }
+    };
+    let id = lifecycle("InService").await;
+    for (what, state) in
+        [("enter-warm-pool?state=Hibernated", "Warmed:Hibernated"), ("leave-warm-pool", "Pending")]
+    {
+        let (status, _) = control(at, "POST", &format!("instances/{id}/{what}"), "").await.unwrap();
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        assert_eq!(lifecycle(state).await, id);
+    }
+    let (status, body) =
+        control(at, "POST", &format!("instances/{id}/enter-warm-pool?state=Cold"), "").await.unwrap();
+    assert!(status.contains("400") && body.contains("Hibernated"), "{status} {body}");
+    for wanted in ["200", "404"] {
+        let (status, _) = control(at, "DELETE", "stacks/s?retain=true", "").await.unwrap();
+        assert!(status.contains(wanted), "{status}");
     }
 }

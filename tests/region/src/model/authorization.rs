@@ -94,7 +94,7 @@ impl Region {
         let instance = self.instance(id)?;
         let eni = self.eni(&instance.eni);
         let address =
-            eni.and_then(|eni| eni.private_ips.first()).map(ToString::to_string).unwrap_or_default();
+            eni.and_then(|eni| eni.shown_ips().first()).map(ToString::to_string).unwrap_or_default();
         let document = serde_json::json!({
             "accountId": self.settings.account,
             "architecture": "x86_64",

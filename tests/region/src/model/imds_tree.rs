@@ -43,10 +43,16 @@ impl Region {
         meta("services/domain", &settings.domain);
         meta("services/partition", &settings.partition);
         if let Some(eni) = primary {
-            let address = eni.private_ips.first().map(ToString::to_string).unwrap_or_default();
             meta("mac", &eni.mac);
-            meta("local-ipv4", &address);
-            let host = format!("ip-{}.{}.compute.internal", address.replace('.', "-"), settings.region);
+            // EC2 user guide, hostname types: one that is IPv6-only is called by its id.
+            let mut host = format!("{id}.{}.compute.internal", settings.region);
+            if let Some(address) = eni.shown_ips().first().map(ToString::to_string) {
+                meta("local-ipv4", &address);
+                host = format!("ip-{}.{}.compute.internal", address.replace('.', "-"), settings.region);
+            }
+            if let Some(address) = eni.ipv6s().first() {
+                meta("ipv6", &address.to_string());
+            }
             meta("local-hostname", &host);
             meta("hostname", &host);
         }
@@ -58,16 +64,22 @@ impl Region {
                 meta(&format!("network/interfaces/macs/{}/{key}", eni.mac), value);
             };
             let number = if at.number_from > self.now { 0 } else { at.device_index };
-            let addresses: Vec<String> = eni.private_ips.iter().map(ToString::to_string).collect();
+            let addresses: Vec<String> = eni.shown_ips().iter().map(ToString::to_string).collect();
+            let ipv6s: Vec<String> = eni.ipv6s().iter().map(ToString::to_string).collect();
             let cidr = self.subnet(&eni.subnet).map(|subnet| subnet.cidr.to_string()).unwrap_or_default();
             of_mac("device-number", &number.to_string());
             of_mac("interface-id", &eni.id);
-            of_mac("local-ipv4s", &addresses.join("\n"));
+            if !addresses.is_empty() {
+                of_mac("local-ipv4s", &addresses.join("\n"));
+                of_mac("subnet-ipv4-cidr-block", &cidr);
+            }
+            if !ipv6s.is_empty() {
+                of_mac("ipv6s", &ipv6s.join("\n"));
+            }
             of_mac("mac", &eni.mac);
             of_mac("owner-id", &settings.account);
             of_mac("security-group-ids", &eni.groups.join("\n"));
             of_mac("subnet-id", &eni.subnet);
-            of_mac("subnet-ipv4-cidr-block", &cidr);
             of_mac("vpc-id", &self.vpc);
             of_mac("vpc-ipv4-cidr-block", &settings.vpc_cidr);
             of_mac("vpc-ipv4-cidr-blocks", &settings.vpc_cidr);

@@ -40,6 +40,10 @@ const fn of(
 
 /// All of them.
 pub const INSTANCE_TYPES: &[InstanceType] = &[
+    // EC2 instance types guide, "Hypervisor type": G2 and G3 are Xen. Their limits: aws/amazon-vpc-cni-k8s and
+    // cilium/cilium, tables of instance limits.
+    of("g2.2xlarge", "xen", 4, 15, 8, 15_360),
+    of("g3s.xlarge", "xen", 4, 15, 4, 31_232),
     of("m4.large", "xen", 2, 10, 2, 8_192),
     of("m5.large", "nitro", 3, 10, 2, 8_192),
     of("m5.xlarge", "nitro", 4, 15, 4, 16_384),

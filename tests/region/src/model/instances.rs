@@ -104,7 +104,7 @@ impl Region {
             return Err(Refusal::of(&UNKNOWN_INSTANCE_TYPE, message));
         }
         let id = self.names.id("i");
-        let eni = self.primary_eni(&id, subnet, &data.groups)?;
+        let eni = self.primary_eni(&id, subnet, data)?;
         let zone = self.subnets[subnet].zone.clone();
         let root_volume = if self.settings.root_volumes { Some(self.root_volume(&id, &zone)) } else { None };
         let mut tags = data.tags.clone();
@@ -306,6 +306,7 @@ impl Region {
             }
             data.profile = asked.profile.or(data.profile);
             data.metadata_tags |= asked.metadata_tags;
+            data.ipv6_only |= asked.ipv6_only;
         }
         let mut made: Vec<InstanceId> = Vec::new();
         for _ in 0..request.count.max(1) {

@@ -37,6 +37,7 @@ impl Region {
             requester_managed: spec.requester_managed,
             interface_type: spec.interface_type.unwrap_or_else(|| "interface".into()),
             pending: spec.status == Some(SettableEniStatus::Pending),
+            ipv6_only: false,
             attachment: None,
         };
         self.record(Event::EniCreated {
@@ -55,9 +56,10 @@ impl Region {
         &mut self,
         instance: &str,
         subnet: &str,
-        groups: &[String],
+        launch: &LaunchData,
     ) -> Result<EniId, Refusal> {
-        let spec = EniSpec { subnet: subnet.to_owned(), groups: groups.to_vec(), ..Default::default() };
+        let groups = launch.groups.clone();
+        let spec = EniSpec { subnet: subnet.to_owned(), groups, ..Default::default() };
         let id = self.put_eni(spec)?;
         let attachment = EniAttachment {
             id: self.names.id("eni-attach"),
@@ -70,7 +72,10 @@ impl Region {
             metadata_from: self.now,
             number_from: self.now,
         };
-        self.change_eni(&id, |eni| eni.attachment = Some(attachment));
+        self.change_eni(&id, |eni| {
+            eni.ipv6_only = launch.ipv6_only;
+            eni.attachment = Some(attachment);
+        });
         Ok(id)
     }
 

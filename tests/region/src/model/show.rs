@@ -49,6 +49,7 @@ impl Region {
             mac: view.mac,
             address: view.address,
             addresses: view.addresses,
+            ipv6s: view.ipv6s,
             source_dest_check: view.source_dest_check,
             groups: view.groups,
             attachment: self.eni_attachment_view(at, false),
@@ -62,7 +63,8 @@ impl Region {
         interfaces: Vec<InstanceEniView>,
         volumes: Vec<BlockDeviceView>,
     ) -> InstanceView {
-        let address = interfaces.iter().find(|i| i.attachment.device_index == 0).map(|i| i.address.clone());
+        let primary = interfaces.iter().find(|i| i.attachment.device_index == 0);
+        let address = primary.map(|i| i.address.clone()).filter(|address| !address.is_empty());
         let alive = instance.state != InstanceState::Terminated;
         InstanceView {
             reservation: instance.reservation.clone(),
@@ -153,9 +155,10 @@ impl Region {
             requester_managed: eni.requester_managed,
             status: eni.status().to_owned(),
             mac: eni.mac.clone(),
-            address: eni.private_ips.first().map(ToString::to_string).unwrap_or_default(),
+            address: eni.shown_ips().first().map(ToString::to_string).unwrap_or_default(),
+            ipv6s: eni.ipv6s().iter().map(|one| Ipv6View { address: one.to_string() }).collect(),
             addresses: eni
-                .private_ips
+                .shown_ips()
                 .iter()
                 .enumerate()
                 .map(|(n, address)| AddressView { address: address.to_string(), primary: n == 0 })

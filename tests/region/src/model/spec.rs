@@ -177,6 +177,8 @@ pub struct LaunchData {
     pub tags: Tags,
     /// Whether its metadata serves its tags.
     pub metadata_tags: bool,
+    /// Whether its primary interface has an IPv6 address and no IPv4 address, as in an IPv6-only subnet.
+    pub ipv6_only: bool,
     /// Security groups.
     pub groups: Vec<String>,
     /// Image.
@@ -192,6 +194,7 @@ impl Default for LaunchData {
             profile: None,
             tags: Tags::new(),
             metadata_tags: false,
+            ipv6_only: false,
             groups: Vec::new(),
             image: "ami-0123456789abcdef0".into(),
         }
@@ -239,16 +242,23 @@ pub struct LaunchSpec {
     pub tags: Tags,
     /// Whether its metadata serves its tags.
     pub metadata_tags: bool,
+    /// Whether its primary interface has an IPv6 address and no IPv4 address.
+    pub ipv6_only: bool,
 }
 
 impl Default for LaunchSpec {
     fn default() -> LaunchSpec {
-        let LaunchData { instance_type, user_data, profile, tags, metadata_tags, .. } = LaunchData::default();
-        LaunchSpec { subnet: String::new(), instance_type, user_data, profile, tags, metadata_tags }
+        LaunchSpec::of(String::new(), LaunchData::default())
     }
 }
 
 impl LaunchSpec {
+    /// A launch in a subnet.
+    pub fn of(subnet: SubnetId, data: LaunchData) -> LaunchSpec {
+        let LaunchData { instance_type, user_data, profile, tags, metadata_tags, ipv6_only, .. } = data;
+        LaunchSpec { subnet, instance_type, user_data, profile, tags, metadata_tags, ipv6_only }
+    }
+
     pub(crate) fn data(&self) -> LaunchData {
         LaunchData {
             instance_type: self.instance_type.clone(),
@@ -256,6 +266,7 @@ impl LaunchSpec {
             profile: self.profile.clone(),
             tags: self.tags.clone(),
             metadata_tags: self.metadata_tags,
+            ipv6_only: self.ipv6_only,
             ..LaunchData::default()
         }
     }

@@ -1,7 +1,7 @@
 //! The resources as the region keeps them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
 use super::subnets::Cidr;
@@ -179,8 +179,25 @@ pub struct Eni {
     pub interface_type: String,
     /// It is still being made.
     pub pending: bool,
+    /// Nothing shows its IPv4 addresses: it is known by an IPv6 address. They are kept as the way by which whoever
+    /// serves this region reaches the instance.
+    pub ipv6_only: bool,
     /// Where it is attached.
     pub attachment: Option<EniAttachment>,
+}
+
+impl Eni {
+    /// The IPv4 addresses that EC2 and the metadata show, the primary first.
+    pub fn shown_ips(&self) -> &[Ipv4Addr] {
+        if self.ipv6_only { &[] } else { &self.private_ips }
+    }
+
+    /// Its IPv6 addresses: one of the block for documentation (RFC 3849), made from its first IPv4 address.
+    pub fn ipv6s(&self) -> Vec<Ipv6Addr> {
+        let first = self.private_ips.first().filter(|_| self.ipv6_only);
+        let [a, b, c, d] = first.map(Ipv4Addr::octets).unwrap_or_default().map(u16::from);
+        first.map(|_| Ipv6Addr::new(0x2001, 0xdb8, a, b, c, 0, 0, d)).into_iter().collect()
+    }
 }
 
 /// An interface on an instance.

@@ -76,6 +76,11 @@ view! {
 }
 
 view! {
+    /// An IPv6 address of an interface.
+    Ipv6View { address: String = "ipv6Address" }
+}
+
+view! {
     /// An interface's attachment. DescribeInstances shows the same without the instance.
     EniAttachmentView {
         attachment: String = "attachmentId",
@@ -97,7 +102,8 @@ view! {
     InstanceEniView {
         eni: String = "networkInterfaceId", subnet: String = "subnetId", vpc: String = "vpcId",
         owner: String = "ownerId", status: String = "status", mac: String = "macAddress",
-        address: String = "privateIpAddress", addresses: Vec<AddressView> = "privateIpAddressesSet",
+        #[serde(skip_serializing_if = "String::is_empty")] address: String = "privateIpAddress",
+        addresses: Vec<AddressView> = "privateIpAddressesSet", ipv6s: Vec<Ipv6View> = "ipv6AddressesSet",
         source_dest_check: bool = "sourceDestCheck", groups: Vec<GroupIdentifierView> = "groupSet",
         attachment: EniAttachmentView = "attachment", interface_type: String = "interfaceType",
     }
@@ -163,8 +169,10 @@ view! {
         eni: String = "networkInterfaceId", subnet: String = "subnetId", vpc: String = "vpcId",
         zone: String = "availabilityZone", zone_id: String = "availabilityZoneId",
         description: String = "description", owner: String = "ownerId", requester_managed: bool = "requesterManaged",
-        status: String = "status", mac: String = "macAddress", address: String = "privateIpAddress",
-        addresses: Vec<AddressView> = "privateIpAddressesSet", source_dest_check: bool = "sourceDestCheck",
+        status: String = "status", mac: String = "macAddress",
+        #[serde(skip_serializing_if = "String::is_empty")] address: String = "privateIpAddress",
+        addresses: Vec<AddressView> = "privateIpAddressesSet", ipv6s: Vec<Ipv6View> = "ipv6AddressesSet",
+        source_dest_check: bool = "sourceDestCheck",
         groups: Vec<GroupIdentifierView> = "groupSet",
         #[serde(skip_serializing_if = "Option::is_none")] attachment: Option<EniAttachmentView> = "attachment",
         tags: Vec<TagView> = "tagSet", interface_type: String = "interfaceType",

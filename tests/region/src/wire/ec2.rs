@@ -164,6 +164,7 @@ fn launch_data(params: &Params) -> Result<LaunchData, Refusal> {
         profile: role.text("Name").or(role.text("Arn")).map(|name| profile(&name)),
         tags: specified_tags(params, "instance"),
         metadata_tags: params.get("MetadataOptions.InstanceMetadataTags") == Some("enabled"),
+        ipv6_only: false,
         groups: params.list("SecurityGroupId"),
         image: params.text("ImageId").unwrap_or(plain.image),
     })

@@ -193,3 +193,22 @@ fn status_checks_show_running_instances_only_unless_all_are_asked_for() {
     assert_eq!((running.len(), running[0].checks.status.as_str()), (1, "impaired"));
     assert_eq!(ask(true).len(), 2);
 }
+
+#[test]
+fn types_of_the_xen_hypervisor_are_told_from_nitro() {
+    let mut world = world();
+    let ids = ["g2.2xlarge", "g3s.xlarge", "m4.large", "m5.large"].map(str::to_owned).to_vec();
+    let request = DescribeRequest { ids, ..DescribeRequest::default() };
+    let page = world.region.describe_instance_types(&Caller::admin(), request).unwrap();
+    let seen: Vec<(&str, &str, &str)> =
+        page.items.iter().map(|t| (&*t.name, &*t.hypervisor, &*t.ebs.nvme)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("g2.2xlarge", "xen", "unsupported"),
+            ("g3s.xlarge", "xen", "unsupported"),
+            ("m4.large", "xen", "unsupported"),
+            ("m5.large", "nitro", "required"),
+        ]
+    );
+}

@@ -202,3 +202,31 @@ fn the_metadata_can_be_away_for_a_while() {
         assert_eq!(get(&mut world, &instance, "instance-id"), Ok(instance.clone()));
     }
 }
+
+#[test]
+fn an_ipv6_only_instance_has_no_ipv4_address_to_show() {
+    let mut world = world();
+    let spec = LaunchSpec { subnet: world.a.clone(), ipv6_only: true, ..LaunchSpec::default() };
+    let instance = world.region.run_instance(spec);
+    world.pass(PENDING);
+    assert_eq!(get(&mut world, &instance, "local-ipv4"), Err(404));
+    let mac = get(&mut world, &instance, "mac").unwrap();
+    let of_mac = |key: &str| format!("network/interfaces/macs/{mac}/{key}");
+    for absent in ["local-ipv4s", "subnet-ipv4-cidr-block"] {
+        assert_eq!(get(&mut world, &instance, &of_mac(absent)), Err(404), "{absent}");
+    }
+    let ipv6 = get(&mut world, &instance, "ipv6").unwrap();
+    assert!(ipv6.parse::<std::net::Ipv6Addr>().is_ok(), "{ipv6}");
+    assert_eq!(get(&mut world, &instance, &of_mac("ipv6s")), Ok(ipv6.clone()));
+    let request = DescribeRequest { ids: vec![instance.clone()], ..DescribeRequest::default() };
+    let page = world.region.describe_instances(&Caller::admin(), request).unwrap();
+    let view = &page.items[0];
+    assert_eq!((&view.address, view.interfaces[0].ipv6s[0].address.as_str()), (&None, ipv6.as_str()));
+    assert!(view.interfaces[0].addresses.is_empty());
+    // A second interface with an IPv4 address is as ever.
+    let eni = world.eni(&world.a.clone());
+    world.attach_eni(&eni, &instance, 1).unwrap();
+    world.pass(ATTACH);
+    let second = world.region.eni(&eni).unwrap().mac.clone();
+    assert!(get(&mut world, &instance, &format!("network/interfaces/macs/{second}/local-ipv4s")).is_ok());
+}

@@ -18,13 +18,13 @@ fn group(world: &mut World, desired: u32, warm_pool: Option<WarmPool>) {
 }
 
 fn members(world: &World) -> Vec<InstanceId> {
-    world.region.group("brokers").unwrap().members.keys().cloned().collect()
+    world.region.group("brokers").expect("the group is there").members.keys().cloned().collect()
 }
 
 /// The life-cycle state by DescribeAutoScalingInstances, the target state by the metadata, the instance's state.
 fn seen(world: &mut World, id: &str) -> (String, String, &'static str) {
     let request = DescribeGroupsRequest { names: vec![id.into()], ..DescribeGroupsRequest::default() };
-    let page = world.region.describe_auto_scaling_instances(&Caller::admin(), request).unwrap();
+    let page = world.region.describe_auto_scaling_instances(&Caller::admin(), request).expect("it answers");
     let headers = [("X-aws-ec2-metadata-token-ttl-seconds".to_owned(), "60".to_owned())];
     let put = ImdsRequest { method: "PUT", path: "/latest/api/token", headers: &headers };
     let token = world.region.imds(id, &put).body;
@@ -32,7 +32,7 @@ fn seen(world: &mut World, id: &str) -> (String, String, &'static str) {
     let path = "/latest/meta-data/autoscaling/target-lifecycle-state";
     let target = world.region.imds(id, &ImdsRequest { method: "GET", path, headers: &headers });
     assert_eq!(target.status, 200);
-    let state = world.region.instance(id).unwrap().state.word();
+    let state = world.region.instance(id).expect("it is there").state.word();
     (page.items[0].lifecycle.clone(), target.body, state)
 }
 
