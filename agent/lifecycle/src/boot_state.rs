@@ -1,17 +1,19 @@
 //! One run of a boot: its token, its deadline, and how far it has come.
 
-use crate::Agent;
+use crate::parts::agreement::Agreement;
 use crate::parts::notes;
 use crate::ports::Host;
 use crate::retry::Patience;
+use crate::{Agent, Trouble};
 use berth_plan::config::Config;
+use berth_plan::outcome::{Kind, permission_patience};
 use berth_plan::records::{Holder, Intent, SlotRecords, VERSION};
 use berth_plan::slot::Slot;
 use berth_plan::{AttachmentId, BrokerId, Millis, Token};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far this run has come: what giving up must look at.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,15 +28,21 @@ pub struct Progress {
     pub attachment: Option<AttachmentId>,
     /// How often this run met trouble: the pauses grow with it.
     pub troubles: u32,
+    /// The call that IAM refuses, and since when, by `Host::since_boot`.
+    pub refused: Option<(String, Millis)>,
 }
+
+/// How many spaced reads must agree that nothing of a slot is attached here before its claim is given back.
+const NOTHING_LEFT: Agreement = Agreement::new(2, 5_000);
 
 /// One run of a boot.
 pub struct Boot {
     agent: Agent,
     token: Token,
-    deadline: Millis,
+    deadline: AtomicU64,
     progress: Mutex<Progress>,
     strays: AtomicBool,
+    unfinished: Mutex<BTreeMap<BrokerId, Agreement>>,
 }
 
 /// State file: when the first run of this kernel boot began.
@@ -67,17 +75,61 @@ impl Boot {
         let progress = Mutex::new(Progress { started, ..Progress::default() });
         // An earlier run of this boot was ended amid something: what it asked for may land yet.
         let strays = AtomicBool::new(noted.is_some());
-        Self { agent, token, deadline, progress, strays }
+        let deadline = AtomicU64::new(deadline);
+        Self { agent, token, deadline, progress, strays, unfinished: Mutex::default() }
     }
 
     /// When this boot's deadline is, by `Host::since_boot`.
     pub fn deadline(&self) -> Millis {
-        self.deadline
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// FAILURE was told and the run goes on: what it tries now has as much time as the first tries had.
+    pub(crate) fn begin_another_deadline(&self) {
+        self.deadline.store(self.ports.host.since_boot() + self.config.deadline, Ordering::Relaxed);
+    }
+
+    /// Whether this trouble is late: the deadline has passed or, for a refusal by IAM, the time that a change of policy
+    /// takes to be seen.
+    pub(crate) fn is_late(&self, trouble: &Trouble) -> bool {
+        if trouble.kind != Kind::Permission {
+            self.progressed(|p| p.refused = None);
+            return self.is_overdue();
+        }
+        let now = self.ports.host.since_boot();
+        let mut since = now;
+        self.progressed(|p| match &p.refused {
+            Some((sentence, first)) if *sentence == trouble.sentence => since = *first,
+            _ => p.refused = Some((trouble.sentence.clone(), now)),
+        });
+        self.is_overdue() || now - since >= permission_patience(self.config.deadline)
+    }
+
+    /// One look found that nothing of an unfinished slot is attached here, or that something is; whether enough looks agree
+    /// that nothing is.
+    pub(crate) fn nothing_left_of(&self, id: BrokerId, is_attached: bool) -> bool {
+        let mut unfinished = self.unfinished.lock().expect("no holder of this lock panics");
+        let agreement = unfinished.entry(id).or_insert(NOTHING_LEFT);
+        if is_attached {
+            agreement.disagrees();
+            return false;
+        }
+        agreement.agrees(self.ports.host.since_boot())
+    }
+
+    /// The claim of an unfinished slot was given back.
+    pub(crate) fn finished(&self, id: BrokerId) {
+        self.unfinished.lock().expect("no holder of this lock panics").remove(&id);
+    }
+
+    /// Whether slots that this run gave up still wait for the looks that finish them.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        !self.unfinished.lock().expect("no holder of this lock panics").is_empty()
     }
 
     /// A boot begins: its deadline counts from the first run of this kernel boot that came here.
     pub(crate) fn begins(&self) {
-        let first = self.deadline - self.config.deadline;
+        let first = self.deadline().saturating_sub(self.config.deadline);
         if matches!(self.ports.host.recall(FIRST_RUN), Ok(None))
             && let Err(error) = self.ports.host.note(FIRST_RUN, &first.to_string())
         {
@@ -153,13 +205,12 @@ impl Patience for Boot {
 
     /// A started slot has no deadline: its holder goes on.
     fn is_overdue(&self) -> bool {
-        !self.progress().started && self.ports.host.since_boot() >= self.deadline
+        !self.progress().started && self.ports.host.since_boot() >= self.deadline()
     }
 
     fn within(&self, millis: Millis) -> Millis {
-        if self.progress().started {
-            return millis;
-        }
-        millis.min(self.deadline.saturating_sub(self.ports.host.since_boot())).max(1)
+        let left = self.deadline().saturating_sub(self.ports.host.since_boot());
+        // A run that goes on past its deadline waits as it did before.
+        if self.progress().started || left == 0 { millis } else { millis.min(left) }
     }
 }

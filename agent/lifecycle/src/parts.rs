@@ -1,6 +1,7 @@
 //! What several steps and stories use.
 
 pub(crate) mod absences;
+pub(crate) mod agreement;
 pub(crate) mod attachments;
 pub(crate) mod held;
 pub(crate) mod judge;

@@ -16,8 +16,6 @@ pub struct Trouble {
     pub code: String,
     /// What was tried, on which id, what was seen, what to do.
     pub sentence: String,
-    /// The slot went to another, or must be looked at anew: choose again, nothing is recorded.
-    pub choose_again: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -31,7 +29,7 @@ impl std::error::Error for Trouble {}
 impl Trouble {
     /// Trouble of a kind.
     pub fn new(step: Step, kind: Kind, sentence: impl Into<String>) -> Self {
-        Self { step, kind, code: String::new(), sentence: sentence.into(), choose_again: false }
+        Self { step, kind, code: String::new(), sentence: sentence.into() }
     }
 
     /// A fault of this slot.
@@ -39,9 +37,9 @@ impl Trouble {
         Self { code: code.to_owned(), ..Self::new(step, Kind::SlotFault, sentence) }
     }
 
-    /// The slot is not ours after all.
+    /// The slot is not ours after all, or must be looked at anew.
     pub fn elsewhere(step: Step, sentence: impl Into<String>) -> Self {
-        Self { choose_again: true, ..Self::new(step, Kind::NoSlot, sentence) }
+        Self::new(step, Kind::Elsewhere, sentence)
     }
 
     /// Whether another try may help.
@@ -56,7 +54,8 @@ impl Trouble {
 
     pub(crate) fn cloud(step: Step, error: &CloudError) -> Self {
         let kind = match error.refusal {
-            Refusal::Unauthorized | Refusal::Key | Refusal::WrongZone | Refusal::Limit => Kind::Configuration,
+            Refusal::Unauthorized => Kind::Permission,
+            Refusal::Key | Refusal::WrongZone | Refusal::Limit => Kind::Configuration,
             _ => Kind::ControlPlane,
         };
         let advice = match error.refusal {
@@ -72,6 +71,16 @@ impl Trouble {
             _ => "",
         };
         Self::new(step, kind, format!("{error}{advice}"))
+    }
+
+    /// A refused attach. That the slot's part is still on somebody, or not yet in a state for it, is nobody's fault but
+    /// the slot's own wait.
+    pub(crate) fn attach(step: Step, error: &CloudError) -> Self {
+        let kind = match error.refusal {
+            Refusal::InUse | Refusal::WrongState => Kind::NoSlot,
+            _ => return Self::cloud(step, error),
+        };
+        Self::new(step, kind, error.to_string())
     }
 
     pub(crate) fn claims(step: Step, error: &ClaimsError) -> Self {

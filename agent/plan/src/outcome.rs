@@ -1,17 +1,22 @@
-//! What a boot tells CloudFormation and Auto Scaling, by what went wrong and how far it had come.
+//! What a boot does about trouble and what it tells CloudFormation and Auto Scaling, by what went wrong and how far it had
+//! come.
 //!
 //! A bad hour of a control plane must not terminate a healthy fleet: ZooKeeper, EC2 or IMDS trouble is never a reason
 //! to call an instance unhealthy.
 
+use crate::Millis;
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, as far as the telling cares.
+/// What went wrong, as far as the outcome cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// ZooKeeper, EC2, IMDS, throttling.
     ControlPlane,
-    /// A stuck attachment, a device or link that never appears.
+    /// The role may not make a call. IAM is eventually consistent (IAM user guide, "Changes that I make are not always
+    /// immediately visible"): a fresh role or policy may be refused for minutes, and then not.
+    Permission,
+    /// A stuck attachment, a device or link that never appears, a tool or kernel of this image.
     Host,
     /// Something that the operator must mend; the next instance would do the same.
     Configuration,
@@ -19,6 +24,8 @@ pub enum Kind {
     SlotFault,
     /// No slot of my zone is vacant, or its holder does not go.
     NoSlot,
+    /// The slot that this run went for is another's, or must be looked at anew.
+    Elsewhere,
     /// The unit failed for good.
     UnitFailed,
 }
@@ -44,13 +51,19 @@ pub enum SlotAction {
     Unwind,
 }
 
-/// What a boot does when it ends without success.
+/// What a boot does about trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Course {
-    /// Try again: at the deadline, if it has one here, [`Course::End`] of [`at_deadline`].
+    /// Try again from the top.
     Retry,
-    /// The slot goes back with a fault record, the boot chooses again.
-    ChooseAgain,
+    /// Let go of the slot, and choose again.
+    ChooseAgain {
+        /// Whether a fault of the slot is recorded first: it is passed over from then on.
+        record_fault: bool,
+    },
+    /// FAILURE is told, once a boot, and the run goes on, slower: who keeps a slot never stops trying, and a control plane
+    /// that was away comes back.
+    FailAndGoOn,
     /// The boot ends.
     End(Ending),
 }
@@ -71,32 +84,36 @@ pub struct Ending {
 /// Exit code of a configuration error: `EX_CONFIG` of sysexits.h.
 pub const EXIT_CONFIGURATION: u8 = 78;
 
+/// For how long a refusal by IAM is waited out before it counts as configuration: a sixth of the boot's deadline, five
+/// minutes at most. Longer than a change takes to be seen everywhere, and soon enough for whoever waits for FAILURE.
+pub fn permission_patience(deadline: Millis) -> Millis {
+    (deadline / 6).min(300_000)
+}
+
 const fn ending(slot: SlotAction, failure: bool, unhealthy: bool, exit: u8) -> Course {
     Course::End(Ending { slot, failure, unhealthy, exit })
 }
 
-/// What to do about trouble when it is met.
-pub fn course(kind: Kind, phase: Phase) -> Course {
-    match (kind, phase) {
-        (Kind::ControlPlane | Kind::NoSlot | Kind::Host, _) => Course::Retry,
-        (Kind::SlotFault, Phase::NoSlot | Phase::Attached) => Course::ChooseAgain,
-        (Kind::Configuration, Phase::NoSlot) => ending(SlotAction::Keep, true, false, EXIT_CONFIGURATION),
-        (Kind::Configuration, Phase::Attached) => ending(SlotAction::Unwind, true, false, EXIT_CONFIGURATION),
-        (Kind::Configuration, Phase::Started) => ending(SlotAction::Keep, false, false, EXIT_CONFIGURATION),
-        (Kind::SlotFault, Phase::Started) => ending(SlotAction::Keep, false, false, 1),
-        (Kind::UnitFailed, _) => ending(SlotAction::Keep, true, false, 1),
-    }
-}
-
-/// What to do when trouble that is worth a retry is still there at the deadline. A started slot has no deadline: its
-/// holder goes on for ever.
-pub fn at_deadline(kind: Kind, phase: Phase) -> Course {
-    match (kind, phase) {
-        (_, Phase::Started) => course(kind, phase),
-        (Kind::Host | Kind::NoSlot, Phase::Attached) => ending(SlotAction::Unwind, true, true, 1),
-        (Kind::NoSlot | Kind::Host, _) => ending(SlotAction::Keep, true, true, 1),
-        (Kind::ControlPlane, _) => ending(SlotAction::Keep, true, false, 1),
-        _ => course(kind, phase),
+/// What to do about trouble: the whole table, and nothing is decided beside it. `late`: the deadline has passed, or, for
+/// [`Kind::Permission`], the [`permission_patience`].
+pub fn course(kind: Kind, phase: Phase, late: bool) -> Course {
+    use Phase::{Attached, NoSlot, Started};
+    use SlotAction::{Keep, Unwind};
+    match (kind, phase, late) {
+        (Kind::ControlPlane, NoSlot | Attached, true) => Course::FailAndGoOn,
+        (Kind::Permission, NoSlot, true) => ending(Keep, true, false, EXIT_CONFIGURATION),
+        (Kind::Permission, Attached, true) => ending(Unwind, true, false, EXIT_CONFIGURATION),
+        (Kind::Host | Kind::NoSlot, NoSlot, true) => ending(Keep, true, true, 1),
+        (Kind::Host | Kind::NoSlot, Attached, true) => ending(Unwind, true, true, 1),
+        (Kind::ControlPlane | Kind::Permission | Kind::Host | Kind::NoSlot, ..) => Course::Retry,
+        (Kind::Configuration, NoSlot, _) => ending(Keep, true, false, EXIT_CONFIGURATION),
+        (Kind::Configuration, Attached, _) => ending(Unwind, true, false, EXIT_CONFIGURATION),
+        (Kind::Configuration, Started, _) => ending(Keep, false, false, EXIT_CONFIGURATION),
+        (Kind::SlotFault, NoSlot | Attached, _) => Course::ChooseAgain { record_fault: true },
+        // A late one ends as "no slot" at the choice, which takes none after the deadline.
+        (Kind::Elsewhere, NoSlot | Attached, _) => Course::ChooseAgain { record_fault: false },
+        (Kind::SlotFault | Kind::Elsewhere, Started, _) => Course::Retry,
+        (Kind::UnitFailed, ..) => Course::FailAndGoOn,
     }
 }
 
@@ -104,51 +121,76 @@ pub fn at_deadline(kind: Kind, phase: Phase) -> Course {
 mod tests {
     use super::*;
 
-    const KINDS: [Kind; 6] = [
+    const KINDS: [Kind; 8] = [
         Kind::ControlPlane,
+        Kind::Permission,
         Kind::Host,
         Kind::Configuration,
         Kind::SlotFault,
         Kind::NoSlot,
+        Kind::Elsewhere,
         Kind::UnitFailed,
     ];
     const PHASES: [Phase; 3] = [Phase::NoSlot, Phase::Attached, Phase::Started];
 
+    fn cells() -> impl Iterator<Item = (Kind, Phase, bool, Course)> {
+        let cell = |kind, phase| [false, true].map(|late| (kind, phase, late, course(kind, phase, late)));
+        KINDS.into_iter().flat_map(move |kind| PHASES.into_iter().flat_map(move |phase| cell(kind, phase)))
+    }
+
     fn endings() -> impl Iterator<Item = (Kind, Phase, Ending)> {
-        KINDS.into_iter().flat_map(|kind| PHASES.map(|phase| (kind, phase))).flat_map(|(kind, phase)| {
-            [course(kind, phase), at_deadline(kind, phase)].into_iter().filter_map(move |course| match course
-            {
-                Course::End(ending) => Some((kind, phase, ending)),
-                _ => None,
-            })
+        cells().filter_map(|(kind, phase, _, course)| match course {
+            Course::End(ending) => Some((kind, phase, ending)),
+            _ => None,
         })
     }
 
     #[test]
-    fn a_control_plane_is_never_a_reason_to_be_unhealthy() {
+    fn only_a_host_or_the_lack_of_a_slot_is_a_reason_to_be_unhealthy() {
         for (kind, phase, ending) in endings() {
-            let innocent = matches!(kind, Kind::ControlPlane | Kind::Configuration);
-            assert!(!(innocent && ending.unhealthy), "{kind:?} {phase:?}");
+            let concerned = matches!(kind, Kind::Host | Kind::NoSlot) && phase != Phase::Started;
+            assert_eq!(ending.unhealthy, concerned, "{kind:?} {phase:?}");
         }
     }
 
     #[test]
-    fn a_started_slot_is_never_given_up() {
-        for (kind, phase, ending) in endings() {
-            assert!(phase != Phase::Started || ending.slot == SlotAction::Keep, "{kind:?}");
+    fn who_keeps_a_started_slot_gives_it_up_for_nothing_and_stops_trying_for_configuration_alone() {
+        for (kind, phase, late, course) in cells().filter(|(_, phase, ..)| *phase == Phase::Started) {
+            let goes_on = matches!(course, Course::Retry | Course::FailAndGoOn);
+            assert_eq!(goes_on, kind != Kind::Configuration, "{kind:?} {phase:?} {late}");
+            let keeps = matches!(course, Course::End(ending) if ending.slot == SlotAction::Keep);
+            assert!(goes_on || keeps, "{kind:?}");
         }
     }
 
     #[test]
-    fn configuration_ends_with_78_and_nothing_else_does() {
+    fn who_has_a_slot_ends_only_after_it_was_given_back() {
+        for (kind, phase, ending) in endings().filter(|(_, phase, _)| *phase == Phase::Attached) {
+            assert_eq!(ending.slot, SlotAction::Unwind, "{kind:?} {phase:?}");
+        }
+    }
+
+    #[test]
+    fn a_control_plane_that_is_away_ends_no_boot() {
+        for (kind, phase, _) in endings() {
+            assert!(kind != Kind::ControlPlane, "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_operator_must_mend_ends_with_78_and_nothing_else_does() {
         for (kind, _, ending) in endings() {
-            assert_eq!(ending.exit == EXIT_CONFIGURATION, kind == Kind::Configuration, "{kind:?}");
+            let operator = matches!(kind, Kind::Configuration | Kind::Permission);
+            assert_eq!(ending.exit == EXIT_CONFIGURATION, operator, "{kind:?}");
         }
     }
 
     #[test]
-    fn a_holder_of_a_started_slot_goes_on_through_a_bad_hour() {
-        assert_eq!(at_deadline(Kind::ControlPlane, Phase::Started), Course::Retry);
-        assert_eq!(course(Kind::SlotFault, Phase::Attached), Course::ChooseAgain);
+    fn a_refusal_by_iam_is_waited_out_first() {
+        for phase in PHASES {
+            assert_eq!(course(Kind::Permission, phase, false), Course::Retry);
+        }
+        assert_eq!(permission_patience(1_800_000), 300_000);
+        assert_eq!(permission_patience(60_000), 10_000);
     }
 }

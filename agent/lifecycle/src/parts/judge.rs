@@ -70,8 +70,8 @@ pub(crate) fn refuse_unreadable(
 /// Whether a claim names me.
 pub(crate) enum MySlot {
     Held(Box<(Slot, Versioned<Claim>)>),
-    /// It does, but nothing of its slot was seen.
-    Missing(String),
+    /// It does, but nothing of its slot has its tags.
+    Missing(BrokerId, Box<Versioned<Claim>>),
     None,
 }
 
@@ -84,15 +84,19 @@ pub(crate) fn find_mine(
     let nobody = BTreeMap::new();
     let decision = choose(&observed(agent, seen, records, &nobody, &|_, _| Standing::NotLookedUp));
     let Choice::Resume(id) = decision.choice else { return MySlot::None };
-    let Some(slot) = seen.slots.iter().find(|slot| slot.id == id) else {
-        return MySlot::Missing(format!(
-            "slot {id} is this instance's by its claim, but nothing in {} bears the tags berth:cluster={} and Name={}",
-            agent.me.zone,
-            agent.config.cluster,
-            agent.name(id)
-        ));
-    };
     let claim = records.get(&id).and_then(|r| r.claim.clone()).expect("only a slot with a claim is resumed");
+    let Some(slot) = seen.slots.iter().find(|slot| slot.id == id) else {
+        return MySlot::Missing(id, Box::new(claim));
+    };
     agent.ports.timeline.fact(Step::Intend, &format!("slot {id} is this instance's already"));
     MySlot::Held(Box::new((slot.clone(), claim)))
+}
+
+/// What is said of a slot of mine whose parts lost their tags, and the line that gives them back.
+pub(crate) fn untagged(agent: &Agent, id: BrokerId) -> String {
+    let (cluster, name) = (&agent.config.cluster, agent.name(id));
+    format!(
+        "slot {id} is this instance's by its claim, but nothing in {} has the tags berth:cluster={cluster} and Name={name}; give its volume and interface their tags back: aws ec2 create-tags --resources <ids> --tags Key=berth:cluster,Value={cluster} Key=Name,Value={name}",
+        agent.me.zone
+    )
 }

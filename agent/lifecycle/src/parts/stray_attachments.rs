@@ -7,6 +7,7 @@ use super::attachments::{as_detached, send_detach};
 use super::lost_service::stop_lost_service;
 use super::slots_seen::{SlotsSeen, observe};
 use crate::ports::Refusal;
+use crate::retry::LOOKS;
 use crate::{Boot, Step, Trouble};
 use berth_plan::records::{SlotRecords, State};
 use berth_plan::slot::Slot;
@@ -28,12 +29,23 @@ pub(crate) async fn sweep(boot: &Boot, kept: BrokerId) -> Result<SlotsSeen, Trou
 /// The end of a boot: where an attach had no answer, or a slot was given up, something may have landed since. What
 /// lands later still is for `watch`.
 pub(crate) async fn at_the_end(boot: &Boot, kept: BrokerId) {
-    if boot.may_have_strays()
-        && let Err(trouble) = sweep(boot, kept).await
-    {
-        tracing::warn!("{trouble}");
+    if !boot.may_have_strays() {
+        return;
+    }
+    for looks in 0..LAST_LOOKS {
+        if let Err(trouble) = sweep(boot, kept).await {
+            return tracing::warn!("{trouble}");
+        }
+        if !boot.has_unfinished() {
+            return;
+        }
+        boot.ports.timeline.waiting(STEP, "what was given up to be seen detached");
+        boot.ports.host.sleep(LOOKS.wait(looks, |bound| boot.ports.host.random(bound))).await;
     }
 }
+
+/// How many looks the end of a boot takes at what it gave up on the way: 180 s, after which `unfinished` stays in the claim.
+const LAST_LOOKS: u32 = 40;
 
 /// What is here and is of no slot that this instance has or goes for.
 #[derive(Debug, Default)]
@@ -134,7 +146,7 @@ fn unfinished(
     ids
 }
 
-/// Once nothing of the slot is attached here, its claim is given back.
+/// Once enough looks agree that nothing of the slot is attached here, its claim is given back.
 async fn finish(
     boot: &Boot,
     seen: &SlotsSeen,
@@ -143,15 +155,17 @@ async fn finish(
 ) -> Result<(), Trouble> {
     let attached =
         seen.slots.iter().any(|slot| slot.id == id && slot.attached_to().contains(&boot.me.instance));
-    let Some(claim) = records.get(&id).and_then(|r| r.claim.as_ref()).filter(|_| !attached) else {
+    if !boot.nothing_left_of(id, attached) {
         return Ok(());
-    };
+    }
+    let Some(claim) = records.get(&id).and_then(|r| r.claim.as_ref()) else { return Ok(()) };
     let next = claim.value.given_back(boot.ports.host.unix_time(), "finished what was left to undo");
     match boot.ports.claims.write(id, &next, Some(claim.version)).await {
-        Ok(_) => boot
-            .ports
-            .timeline
-            .fact(STEP, &format!("claim of slot {id} given back: nothing of it is attached here")),
+        Ok(_) => {
+            boot.finished(id);
+            let fact = format!("claim of slot {id} given back: nothing of it is attached here");
+            boot.ports.timeline.fact(STEP, &fact);
+        }
         Err(error) => tracing::warn!(slot = %id, %error, "finishing on a later look"),
     }
     Ok(())

@@ -6,8 +6,8 @@ use crate::parts::stray_attachments;
 use crate::ports::Refusal;
 use crate::retry::{LOOKS, Patience, pause};
 use crate::{Boot, Step, Trouble};
+use berth_plan::InstanceId;
 use berth_plan::ec2::{EniSeen, Picture, free_device_index};
-use berth_plan::outcome::Kind;
 
 const STEP: Step = Step::AttachEni;
 
@@ -18,7 +18,7 @@ pub(crate) async fn attach_eni(boot: &Boot, held: &Held, picture: &Picture) -> R
     let mut indexes = picture.instances.get(me).map(|me| me.indexes.clone()).unwrap_or_default();
     let mut tries = 0;
     loop {
-        if holder(&eni) == Some(me) {
+        if is_on(&eni, me) {
             return Ok(());
         }
         let index = free_device_index(&indexes);
@@ -39,15 +39,14 @@ pub(crate) async fn attach_eni(boot: &Boot, held: &Held, picture: &Picture) -> R
         if refused.refusal == Refusal::PlaceTaken {
             indexes.insert(index);
         }
-        let mut waits_for =
-            worth_another_try(boot, refused).map_err(|trouble| Trouble { step: STEP, ..trouble })?;
+        let mut waits_for = worth_another_try(boot, STEP, &refused)?;
         if let Some(other) = holder(&eni) {
-            waits_for = format!("{other} to let go of {}; {waits_for}", eni.id);
+            waits_for.sentence = format!("{other} to let go of {}; {}", eni.id, waits_for.sentence);
         }
-        boot.ports.timeline.waiting(STEP, &waits_for);
+        boot.ports.timeline.waiting(STEP, &waits_for.sentence);
         if boot.is_overdue() {
-            let sentence = format!("waited until the deadline for {waits_for}");
-            return Err(Trouble::new(STEP, Kind::NoSlot, sentence));
+            let sentence = format!("waited until the deadline for {}", waits_for.sentence);
+            return Err(Trouble { sentence, ..waits_for });
         }
         pause(boot, LOOKS.wait(tries, |bound| boot.ports.host.random(bound))).await;
         tries += 1;
@@ -62,6 +61,12 @@ pub(crate) async fn attach_eni(boot: &Boot, held: &Held, picture: &Picture) -> R
     }
 }
 
-fn holder(eni: &EniSeen) -> Option<&berth_plan::InstanceId> {
+/// An interface that is on its way off this instance has to be attached again.
+fn is_on(eni: &EniSeen, me: &InstanceId) -> bool {
+    let attachment = eni.attachment.as_ref().filter(|a| a.instance.as_ref() == Some(me));
+    attachment.is_some_and(|a| matches!(a.status.as_str(), "attached" | "attaching"))
+}
+
+fn holder(eni: &EniSeen) -> Option<&InstanceId> {
     eni.attachment.as_ref().filter(|a| a.status != "detached")?.instance.as_ref()
 }

@@ -4,6 +4,7 @@
 //! the intent, so a run that lost its session cannot write it.
 
 use crate::parts::absences::Absences;
+use crate::parts::agreement::Agreement;
 use crate::parts::attachments::{outlives_the_instance, worth_another_try};
 use crate::parts::held::{Held, write_claim};
 use crate::parts::judge::{judge, observed};
@@ -30,7 +31,8 @@ pub(crate) async fn attach_volume(boot: &Boot, targeted: Targeted) -> Result<Hel
         Target::Resume(slot, claim) => {
             let started = claim.value.started_by(&boot.me.instance);
             boot.progressed(|p| (p.slot, p.attached, p.started) = (Some(slot.clone()), true, started));
-            let held = resumed(boot, slot, claim.value, claim.version).await?;
+            let held = Held { slot, claim: claim.value, version: claim.version };
+            let held = resume_claim(boot, held).await?;
             let look = LookAgain::new(boot, absences);
             let slot = attach_exclusively(boot, held.slot.clone(), &picture, look, false).await?;
             Held { slot, ..held }
@@ -38,7 +40,7 @@ pub(crate) async fn attach_volume(boot: &Boot, targeted: Targeted) -> Result<Hel
         Target::Take(slot) => {
             boot.progressed(|p| p.slot = Some(slot.clone()));
             let slot = attach_exclusively(boot, slot, &picture, LookAgain::new(boot, absences), true).await?;
-            claim(boot, slot).await?
+            take_claim(boot, slot).await?
         }
     };
     outlives_the_instance(&boot.me.instance, boot.progress().started, &held.slot)?;
@@ -46,14 +48,14 @@ pub(crate) async fn attach_volume(boot: &Boot, targeted: Targeted) -> Result<Hel
 }
 
 /// A new boot id of the same instance costs one write; a second run in the same boot none.
-async fn resumed(boot: &Boot, slot: Slot, claim: Claim, version: i32) -> Result<Held, Trouble> {
-    let holder = boot.holder(&slot);
-    if claim.holder.as_ref() == Some(&holder) {
-        return Ok(Held { slot, claim, version });
+async fn resume_claim(boot: &Boot, held: Held) -> Result<Held, Trouble> {
+    let holder = boot.holder(&held.slot);
+    if held.claim.holder.as_ref() == Some(&holder) {
+        return Ok(held);
     }
-    let next = claim.taken(holder, boot.ports.host.unix_time());
-    let written = write_claim(boot, STEP, slot.id, &next, version).await?;
-    Ok(Held { slot, claim: next, version: written.version })
+    let now = boot.ports.host.unix_time();
+    let (held, _) = write_claim(boot, STEP, held, |claim| claim.taken(holder.clone(), now)).await?;
+    Ok(held)
 }
 
 /// Attaches the part that only one instance can have: the volume, or the interface of slots without a volume. A
@@ -67,6 +69,7 @@ async fn attach_exclusively(
 ) -> Result<Slot, Trouble> {
     let mut taken = Places::of(boot, picture);
     let mut seen = SlotsSeen { picture: picture.clone(), slots: vec![slot.clone()] };
+    let mut absent = ABSENT;
     loop {
         // Asked for on every look: a late detach must neither meet a new attachment nor a service on an old one.
         let is_settled = notes::forget_settled_detach(boot, &slot, look.looks)?;
@@ -74,34 +77,48 @@ async fn attach_exclusively(
             boot.progressed(|p| p.attached = true);
             return Ok(slot);
         }
-        let going = if vacate { wait_for_holders(boot, &slot, &seen, &look).await? } else { None };
+        let going = if vacate { going_holders(boot, &slot, &seen, &look).await? } else { None };
         let waits_for = match going {
-            Some(going) => going,
-            None if !is_settled => format!("an earlier detach of slot {} to settle", slot.id),
+            Some(going) => Trouble::new(STEP, Kind::NoSlot, going),
+            None if !is_settled => {
+                let sentence = format!("an earlier detach of slot {} to settle", slot.id);
+                Trouble::new(STEP, Kind::ControlPlane, sentence)
+            }
             None => match try_attach(boot, &slot, &mut taken).await? {
                 None => {
                     boot.progressed(|p| p.attached = true);
                     return Ok(slot);
                 }
-                Some(state) => state,
+                Some(refused) => refused,
             },
         };
-        boot.ports.timeline.waiting(STEP, &waits_for);
+        boot.ports.timeline.waiting(STEP, &waits_for.sentence);
         if boot.is_overdue() {
-            return Err(Trouble::new(
-                STEP,
-                Kind::NoSlot,
-                format!("slot {}: waited until the deadline for {waits_for}", slot.id),
-            ));
+            let sentence = format!("slot {}: waited until the deadline for {}", slot.id, waits_for.sentence);
+            return Err(Trouble { sentence, ..waits_for });
         }
         seen = look.again(&slot).await?;
-        let Some(fresh) = seen.slots.iter().find(|s| s.id == slot.id) else {
-            return Err(Trouble::elsewhere(STEP, format!("slot {} is no longer in EC2's picture", slot.id)));
-        };
-        slot = fresh.clone();
-        boot.progressed(|p| p.slot = Some(slot.clone()));
+        match seen.slots.iter().find(|s| s.id == slot.id) {
+            Some(fresh) => {
+                absent.disagrees();
+                slot = fresh.clone();
+                boot.progressed(|p| p.slot = Some(slot.clone()));
+            }
+            None if absent.agrees(boot.ports.host.since_boot()) => {
+                let sentence = format!(
+                    "slot {} is gone from EC2's answers: its volume or interface was deleted or lost its tags",
+                    slot.id
+                );
+                return Err(Trouble::elsewhere(STEP, sentence));
+            }
+            // One answer may be behind.
+            None => {}
+        }
     }
 }
+
+/// How many spaced looks must agree that a slot is no longer there.
+const ABSENT: Agreement = Agreement::new(3, 1_000);
 
 /// Names and indexes that are in use on this instance.
 struct Places {
@@ -151,7 +168,7 @@ async fn record(boot: &Boot, id: BrokerId) -> Result<BTreeMap<BrokerId, SlotReco
 }
 
 /// Looks at all witnesses. A sentence while a holder is still going; trouble where one stays after all.
-async fn wait_for_holders(
+async fn going_holders(
     boot: &Boot,
     slot: &Slot,
     seen: &SlotsSeen,
@@ -177,8 +194,8 @@ async fn wait_for_holders(
     }
 }
 
-/// One try. None: accepted. A sentence: what must change before the next try.
-async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Option<String>, Trouble> {
+/// One try. None: accepted. Trouble that may pass: what must change before the next try, and whose it is.
+async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Option<Trouble>, Trouble> {
     let me = &boot.me.instance;
     // The call may be accepted and its reply lost: giving up looks at the attachment from here on.
     boot.progressed(|p| p.attached = true);
@@ -214,42 +231,38 @@ async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Opti
     };
     match attempt {
         Ok(()) => Ok(None),
-        Err(error) => worth_another_try(boot, error).map(Some),
+        Err(error) => worth_another_try(boot, STEP, &error).map(Some),
     }
 }
 
-/// Writes the claim of a slot that is attached to me.
-async fn claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
+/// Writes the claim of a slot that is attached to me: in one transaction with the check of my intent, for no claim is taken
+/// on its version alone. A write of an earlier run that lands late would otherwise give this instance two claims.
+async fn take_claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
+    let me = &boot.me.instance;
     let held = retry(boot, STEP, async || {
         let records = boot.ports.claims.record(slot.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
         let (before, version) = match records.claim {
-            Some(claim)
-                if claim.value.names() == Some(&boot.me.instance)
-                    && claim.value.holder == Some(boot.holder(&slot)) =>
-            {
+            Some(claim) if claim.value.holder == Some(boot.holder(&slot)) => {
                 return Ok(Held { slot: slot.clone(), claim: claim.value, version: claim.version });
             }
             Some(claim) => (claim.value, Some(claim.version)),
             None => (Claim::vacant(), None),
         };
-        if let Some(other) = before.names().filter(|other| **other != boot.me.instance) {
+        if let Some(other) = before.names().filter(|other| *other != me) {
             refuse_living(boot, &slot, other).await?;
         }
+        if records.intent.as_ref() != Some(&boot.intent()) {
+            // The volume is here and leads back to the slot, unless another is about to take it.
+            let sentence = format!(
+                "slot {}: the session that held the intent ended before the claim was written; the choice is made again",
+                slot.id
+            );
+            return Err(Next::Stop(Trouble::new(STEP, Kind::ControlPlane, sentence)));
+        }
         let claim = before.taken(boot.holder(&slot), boot.ports.host.unix_time());
-        let intended = records.intent.as_ref() == Some(&boot.intent());
-        // Without the intent (the session that held it expired) the version alone guards the write.
-        let written = if intended {
-            boot.ports.claims.hold(slot.id, &claim, version, &boot.intent()).await
-        } else if records.intent.is_some_and(|other| other.instance != boot.me.instance) {
-            return Err(Next::Stop(Trouble::elsewhere(
-                STEP,
-                format!("another instance intends slot {}", slot.id),
-            )));
-        } else {
-            boot.ports.claims.write(slot.id, &claim, version).await
-        };
-        match written {
+        match boot.ports.claims.hold(slot.id, &claim, version, &boot.intent()).await {
             Ok(written) => Ok(Held { slot: slot.clone(), claim, version: written.version }),
+            // What refused it decides at the next read: the claim's version, or the intent.
             Err(error) => Err(Trouble::claims(STEP, &error).into()),
         }
     })

@@ -3,7 +3,11 @@
 //! The lock is held to decide, not to wait: what must be waited for is waited for as an intent's owner.
 
 use crate::parts::absences::Absences;
-use crate::parts::judge::{MySlot, find_mine, holders_in_zone, judge, observed, reasons, refuse_unreadable};
+use crate::parts::agreement::Agreement;
+use crate::parts::attachments::attached_by_claim;
+use crate::parts::judge::{
+    MySlot, find_mine, holders_in_zone, judge, observed, reasons, refuse_unreadable, untagged,
+};
 use crate::parts::slots_seen::{SlotsSeen, observe};
 use crate::parts::stray_attachments;
 use crate::parts::target::{Target, Targeted};
@@ -17,14 +21,15 @@ use berth_plan::{BrokerId, InstanceId, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many spaced looks must agree that the resources of my own slot are gone.
-const MISSING_LOOKS: u32 = 3;
+const MISSING: Agreement = Agreement::new(3, SPACED);
 
 /// How far apart they are.
 const SPACED: Millis = 5_000;
 
 /// Goes for a slot: waits until there is one, or the deadline.
 pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
-    let (mut named, mut absences, mut tries, mut missing) = (BTreeSet::new(), Absences::default(), 0, 0);
+    let (mut named, mut absences, mut tries) = (BTreeSet::new(), Absences::default(), 0);
+    let mut missing = MISSING;
     loop {
         let before = records(boot).await?;
         boot.started_by_claims(&before);
@@ -42,10 +47,21 @@ pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
                     absences,
                 });
             }
-            MySlot::Missing(sentence) => {
-                missing += 1;
-                if missing >= MISSING_LOOKS {
-                    return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
+            MySlot::Missing(id, claim) => {
+                let sentence = untagged(boot, id);
+                if missing.agrees(boot.ports.host.since_boot()) {
+                    let Some(slot) = attached_by_claim(boot, id, &claim.value).await? else {
+                        return Err(Trouble::new(Step::Intend, Kind::Configuration, sentence));
+                    };
+                    // The tags are for who looks for a slot; whose this one is, claim and attachment say.
+                    boot.ports
+                        .timeline
+                        .fact(Step::Intend, &format!("{sentence}; it is attached here, and kept"));
+                    return Ok(Targeted {
+                        target: Target::Resume(slot, claim),
+                        picture: seen.picture,
+                        absences,
+                    });
                 }
                 boot.ports.timeline.waiting(Step::Intend, &format!("another look: {sentence}"));
                 boot.ports.host.sleep(SPACED).await;
@@ -138,6 +154,13 @@ async fn decide(
         let judge = judge(boot, &seen.picture, &records, absences);
         let decision = choose(&observed(boot, seen, &records, &registrations, &judge));
         let intended = match &decision.choice {
+            Choice::Take(id) | Choice::Succeed(id, _) if boot.is_overdue() => {
+                lock.unlock().await;
+                let sentence = format!(
+                    "slot {id} is vacant, but this boot's deadline has passed: it is not taken any more"
+                );
+                return Err(Next::Stop(Trouble::new(Step::Intend, Kind::NoSlot, sentence)));
+            }
             Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) => {
                 let slot = seen.slots.iter().find(|s| s.id == *id).cloned();
                 boot.progressed(|p| p.slot = slot);

@@ -155,10 +155,10 @@ fn not_attached(id: &str, boot: &Boot, looks: u32) -> Next {
 /// `started` goes into the claim before the unit is started; refused, nothing is started.
 async fn marked(boot: &Boot, held: Held) -> Result<(Held, i64), Trouble> {
     notes::note_start(boot).map_err(|e| Trouble::host(STEP, e))?;
-    let claim = held.claim.started(&boot.me.boot, boot.ports.host.unix_time());
-    let written = write_claim(boot, STEP, held.slot.id, &claim, held.version).await?;
+    let now = boot.ports.host.unix_time();
+    let (held, written) = write_claim(boot, STEP, held, |claim| claim.started(&boot.me.boot, now)).await?;
     boot.progressed(|p| p.started = true);
-    Ok((Held { claim, version: written.version, ..held }, written.zxid))
+    Ok((held, written.zxid))
 }
 
 /// Waits for our registration: newer than the floor, and of the invocation that is up now.
@@ -207,7 +207,7 @@ async fn remembered(boot: &Boot, held: Held, seen: &Registration) -> Result<Held
     if held.claim.registered.as_ref().is_some_and(|r| r.czxid == seen.czxid) {
         return Ok(held);
     }
-    let claim = held.claim.registered(seen.czxid, seen.endpoints.first().map(|(host, _)| host.clone()));
-    let version = write_claim(boot, STEP, held.slot.id, &claim, held.version).await?.version;
-    Ok(Held { claim, version, ..held })
+    let host = seen.endpoints.first().map(|(host, _)| host.clone());
+    let (held, _) = write_claim(boot, STEP, held, |claim| claim.registered(seen.czxid, host.clone())).await?;
+    Ok(held)
 }

@@ -252,7 +252,6 @@ async fn current(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble
 }
 
 async fn remembered(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
-    let claim = held.claim.on_disk(record);
-    let version = write_claim(boot, STEP, held.slot.id, &claim, held.version).await?.version;
-    Ok(Held { claim, version, ..held })
+    let (held, _) = write_claim(boot, STEP, held, |claim| claim.on_disk(record.clone())).await?;
+    Ok(held)
 }

@@ -1,14 +1,18 @@
-//! What a boot does about trouble: again, choose again, or give up and say so.
+//! What a boot does about trouble: again, choose again, tell FAILURE and go on, or give up and say so.
 //!
-//! Giving up begins by looking for my claim and my attachments. A claim marked `started` is not given up.
+//! The table is `berth_plan::outcome::course`; nothing is decided beside it. Giving up begins by looking for my claim and my
+//! attachments. A claim marked `started` is not given up.
 
 use super::pass_over::pass_over;
-use super::unwind::{Why, unwind};
-use crate::retry::{CALLS, Patience, pause};
+use super::unwind::{Unwound, Why, let_go, unwind};
+use crate::retry::{CALLS, pause};
 use crate::steps::{report_unhealthy, signal_failure};
 use crate::{Boot, Step, Trouble};
-use berth_plan::outcome::{Course, Ending, Kind, Phase, SlotAction, at_deadline, course};
+use berth_plan::Millis;
+use berth_plan::outcome::{Course, Ending, Kind, Phase, SlotAction, course};
 use berth_plan::records::{Claim, State};
+use futures_util::future::{Either, select};
+use std::pin::pin;
 
 /// What comes after trouble.
 pub(crate) enum After {
@@ -18,22 +22,33 @@ pub(crate) enum After {
     Ended(String, u8),
 }
 
+/// Does what the table says.
 pub(crate) async fn settle(boot: &Boot, trouble: Trouble) -> After {
     let phase = phase(boot).await;
-    if trouble.choose_again && phase != Phase::Started {
-        // What went to another is let go of; the claim, where it names another, is left as it is.
-        if let Err(left) = unwind(boot, Why::Elsewhere(&trouble.sentence)).await {
-            tracing::warn!("{left}");
+    match course(trouble.kind, phase, boot.is_late(&trouble)) {
+        Course::Retry => again(boot).await,
+        Course::ChooseAgain { record_fault } => {
+            let let_go = match record_fault {
+                true => pass_over(boot, &trouble).await,
+                false => let_go(boot, Why::Elsewhere(&trouble.sentence)).await,
+            };
+            match let_go {
+                Ok(_) => again(boot).await,
+                Err(left) => not_let_go(boot, left, phase).await,
+            }
         }
-        return again_or_end(boot, trouble, Phase::NoSlot).await;
-    }
-    match course(trouble.kind, phase) {
-        Course::Retry => again_or_end(boot, trouble, phase).await,
-        Course::ChooseAgain => match pass_over(boot, &trouble).await {
-            Ok(()) => again_or_end(boot, Trouble { kind: Kind::NoSlot, ..trouble }, Phase::NoSlot).await,
-            Err(left) => again_or_end(boot, left, phase).await,
-        },
+        Course::FailAndGoOn => fail_and_go_on(boot).await,
         Course::End(ending) => end(boot, trouble, ending).await,
+    }
+}
+
+/// A slot that could not be let go of is tried again; at the deadline, what kept it decides.
+async fn not_let_go(boot: &Boot, left: Trouble, phase: Phase) -> After {
+    boot.ports.timeline.waiting(Step::Unwind, &left.sentence);
+    match course(left.kind, phase, boot.is_late(&left)) {
+        Course::Retry | Course::ChooseAgain { .. } => again(boot).await,
+        Course::FailAndGoOn => fail_and_go_on(boot).await,
+        Course::End(ending) => end(boot, left, ending).await,
     }
 }
 
@@ -57,29 +72,52 @@ async fn phase(boot: &Boot) -> Phase {
     }
 }
 
-async fn again_or_end(boot: &Boot, trouble: Trouble, phase: Phase) -> After {
-    // Trouble after trouble is met more and more slowly.
+/// Trouble after trouble is met more and more slowly.
+async fn again(boot: &Boot) -> After {
     boot.progressed(|p| p.troubles += 1);
     let troubles = boot.progress().troubles;
-    if !boot.is_overdue() {
-        pause(boot, CALLS.wait(troubles, |bound| boot.ports.host.random(bound))).await;
-        return After::Again;
+    pause(boot, CALLS.wait(troubles, |bound| boot.ports.host.random(bound))).await;
+    After::Again
+}
+
+/// For how long one telling may hold up the run that goes on; the next trouble tries it again.
+const TOLD_WITHIN: Millis = 30_000;
+
+/// How long a run that has told FAILURE waits before it tries again.
+const SLOWER: Millis = 60_000;
+
+async fn fail_and_go_on(boot: &Boot) -> After {
+    let told = pin!(signal_failure(boot));
+    let over = pin!(boot.ports.host.sleep(TOLD_WITHIN));
+    match select(told, over).await {
+        Either::Left((Err(untold), _)) => tracing::warn!("failure could not be told yet: {untold}"),
+        Either::Left((Ok(()), _)) | Either::Right(_) => {}
     }
-    match at_deadline(trouble.kind, phase) {
-        Course::End(ending) => end(boot, trouble, ending).await,
-        Course::Retry | Course::ChooseAgain => {
-            pause(boot, CALLS.wait(troubles, |bound| boot.ports.host.random(bound))).await;
-            After::Again
-        }
-    }
+    boot.begin_another_deadline();
+    let wait = SLOWER / 2 + boot.ports.host.random(SLOWER / 2);
+    boot.ports.host.sleep(wait).await;
+    After::Again
 }
 
 async fn end(boot: &Boot, trouble: Trouble, ending: Ending) -> After {
-    if ending.slot != SlotAction::Keep {
+    if ending.slot == SlotAction::Unwind {
         boot.ports.timeline.began(Step::Unwind);
         let unwound = unwind(boot, Why::GaveUp(&trouble.sentence)).await;
-        let outcome = unwound.err().map_or_else(|| "done".to_owned(), |left| left.sentence);
+        let outcome = match &unwound {
+            Ok(Unwound::Done) => "done".to_owned(),
+            Ok(Unwound::Left(left)) => left.clone(),
+            Ok(Unwound::IsHolder) => "this instance is the holder of a started slot: it goes on".to_owned(),
+            Err(kept) => kept.sentence.clone(),
+        };
         boot.ports.timeline.ended(Step::Unwind, &outcome);
+        match unwound {
+            Ok(Unwound::IsHolder) => return After::Again,
+            // Who could not begin to give its slot back keeps it, and tries on.
+            Err(kept) if matches!(kept.kind, Kind::ControlPlane | Kind::Permission) => {
+                return fail_and_go_on(boot).await;
+            }
+            _ => {}
+        }
     }
     if ending.failure || ending.unhealthy {
         boot.ports.timeline.began(Step::Signal);

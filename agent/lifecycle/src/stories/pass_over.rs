@@ -1,13 +1,13 @@
 //! A slot whose own disk or resources are at fault: its fault is recorded, then it is given back, and the boot
 //! chooses again.
 
-use super::unwind::{Why, unwind};
+use super::unwind::{Unwound, Why, let_go};
 use crate::{Boot, Trouble};
 use berth_plan::records::{FaultRecord, VERSION};
 
 /// Records the fault before the claim goes back: a crash between leaves a slot that nobody takes blindly.
-pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<(), Trouble> {
-    let Some(slot) = boot.progress().slot else { return Ok(()) };
+pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<Unwound, Trouble> {
+    let Some(slot) = boot.progress().slot else { return Ok(Unwound::Done) };
     let trouble_of = |error| Trouble::claims(trouble.step, &error);
     let before = boot.ports.claims.record(slot.id).await.map_err(trouble_of)?.fault;
     let fault = FaultRecord {
@@ -20,5 +20,5 @@ pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<(), Trou
     };
     boot.ports.claims.record_fault(slot.id, &fault).await.map_err(trouble_of)?;
     boot.ports.timeline.fact(trouble.step, &format!("slot {} passed over: {}", slot.id, trouble.sentence));
-    unwind(boot, Why::Fault(&trouble.sentence)).await
+    let_go(boot, Why::Fault(&trouble.sentence)).await
 }

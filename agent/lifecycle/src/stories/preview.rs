@@ -140,8 +140,8 @@ fn decided(agent: &Agent, look: &Look) -> Would {
     if let Err(trouble) = judge::refuse_unreadable(agent, &look.seen, &look.records) {
         return gives_up(&trouble);
     }
-    if let MySlot::Missing(sentence) = find_mine(agent, &look.seen, &look.records) {
-        return gives_up(&Trouble::new(Step::Intend, Kind::Configuration, sentence));
+    if let MySlot::Missing(id, _) = find_mine(agent, &look.seen, &look.records) {
+        return gives_up(&Trouble::new(Step::Intend, Kind::Configuration, judge::untagged(agent, id)));
     }
     let now = decision(agent, look);
     if !matches!(now.choice, Choice::Nothing | Choice::LookAgain(_)) {

@@ -1,28 +1,30 @@
-//! Giving a slot back: what was attached is detached and seen detached, then the claim goes back, last of all.
+//! Giving a slot back: the claim is marked as being left, what was attached is detached and seen detached, then the claim
+//! goes back, last of all.
 //!
-//! Never called for a slot whose claim is marked `started`.
+//! Never for a slot whose claim is marked `started`: the mark is looked for first, in the very read on whose revision the
+//! leaving is written.
 
-use crate::parts::attachments::{as_detached, send_detach};
+use crate::parts::agreement::Agreement;
+use crate::parts::attachments::{as_detached, attached_by_claim, attached_here, send_detach};
 use crate::parts::settled;
-use crate::ports::CloudError;
 use crate::retry::LOOKS;
 use crate::{Boot, Progress, Step, Trouble};
 use berth_plan::network::undo;
 use berth_plan::outcome::Kind;
-use berth_plan::records::{Claim, Holder, SlotRecords, State, Versioned};
+use berth_plan::records::{Claim, State, Versioned};
 use berth_plan::slot::Slot;
-use berth_plan::{AttachmentId, Millis, VolumeId};
+use berth_plan::{BrokerId, Millis};
 
 const STEP: Step = Step::Unwind;
 
 /// How long a detach may take to be seen before it is left as unfinished.
 const DETACHES_WITHIN: Millis = 180_000;
 
-/// How far apart these reads are at least.
+/// How far apart the looks at a detach are at least.
 const SPACED: Millis = 5_000;
 
-/// How many spaced reads must agree that nothing is attached: one may be behind.
-const AGREEING_READS: u32 = 2;
+/// How many spaced looks must agree that nothing is attached.
+const NOTHING_ATTACHED: Agreement = Agreement::new(2, SPACED);
 
 /// Why a slot is given back.
 #[derive(Debug, Clone, Copy)]
@@ -45,50 +47,104 @@ impl Why<'_> {
     }
 }
 
-/// Gives back what this run holds of a slot. What could not be undone stays in the claim as `unfinished`.
-pub(crate) async fn unwind(boot: &Boot, why: Why<'_>) -> Result<(), Trouble> {
-    let slot = match boot.progress().slot {
-        Some(slot) => Some(slot),
-        None => by_claim(boot).await?,
-    };
-    let Some(slot) = slot else { return Ok(()) };
-    boot.expects_strays();
-    let left = match host_side(boot, &slot).await {
-        Ok(()) => detach(boot, &slot).await,
-        Err(trouble) => vec![trouble.sentence],
-    };
-    give_back(boot, &slot, why, &left).await?;
-    if let Err(error) = boot.ports.claims.drop_intent(slot.id, &boot.intent()).await {
-        tracing::warn!(%error, slot = %slot.id, "the intent stays until the session ends");
-    }
-    if !left.is_empty() {
-        let sentence = format!("slot {}: still to undo: {}", slot.id, left.join("; "));
-        return Err(Trouble::new(STEP, Kind::Host, sentence));
-    }
-    boot.progressed(|p| *p = Progress { troubles: p.troubles, ..Progress::default() });
-    Ok(())
+/// How an unwinding went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unwound {
+    /// Nothing of the slot is left here, or nothing that this run has to wait for.
+    Done,
+    /// What could not be undone: it stays in the claim as `unfinished`.
+    Left(String),
+    /// The claim is marked `started` for this instance: it is its holder, and nothing was touched.
+    IsHolder,
 }
+
+/// Gives back what this run holds of a slot, and waits until it is seen detached.
+pub(crate) async fn unwind(boot: &Boot, why: Why<'_>) -> Result<Unwound, Trouble> {
+    let Some(slot) = slot_of(boot).await? else { return Ok(Unwound::Done) };
+    if !begin_leaving(boot, slot.id, why).await? {
+        return Ok(Unwound::IsHolder);
+    }
+    undo_on_host(boot, &slot).await?;
+    let left = detach(boot, &slot).await;
+    give_back(boot, slot.id, why, &left).await?;
+    boot.progressed(forget_slot);
+    if left.is_empty() {
+        return Ok(Unwound::Done);
+    }
+    Ok(Unwound::Left(format!("slot {}: still to undo: {}", slot.id, left.join("; "))))
+}
+
+/// Lets go of a slot, for another one: both detaches are sent and not waited for. The claim stays `unfinished`; the looks
+/// of the next choice see them done and give it back.
+pub(crate) async fn let_go(boot: &Boot, why: Why<'_>) -> Result<Unwound, Trouble> {
+    let Some(slot) = slot_of(boot).await? else { return Ok(Unwound::Done) };
+    if !begin_leaving(boot, slot.id, why).await? {
+        return Ok(Unwound::IsHolder);
+    }
+    undo_on_host(boot, &slot).await?;
+    send_detaches(boot, &slot).await;
+    boot.nothing_left_of(slot.id, true);
+    boot.progressed(forget_slot);
+    Ok(Unwound::Done)
+}
+
+fn forget_slot(progress: &mut Progress) {
+    *progress = Progress { troubles: progress.troubles, ..Progress::default() };
+}
+
+/// The slot that this run goes for, or that a run before it left.
+async fn slot_of(boot: &Boot) -> Result<Option<Slot>, Trouble> {
+    boot.expects_strays();
+    match boot.progress().slot {
+        Some(slot) => Ok(Some(slot)),
+        None => by_claim(boot).await,
+    }
+}
+
+/// Deletes the intent, so that no write of mine that is still on its way can take the claim; then marks a claim that names
+/// me as being left, at the revision read. False where that read says `started`.
+async fn begin_leaving(boot: &Boot, id: BrokerId, why: Why<'_>) -> Result<bool, Trouble> {
+    let trouble = |error| Trouble::claims(STEP, &error);
+    boot.ports.claims.drop_intent(id, &boot.intent()).await.map_err(trouble)?;
+    for tries in 0..WRITES {
+        let record = boot.ports.claims.record(id).await.map_err(trouble)?;
+        let Some(Versioned { value: claim, version, .. }) = record.claim else { return Ok(true) };
+        if claim.names() != Some(&boot.me.instance) || claim.state == State::Unfinished {
+            return Ok(true);
+        }
+        if claim.started.is_some() {
+            boot.progressed(|p| p.started = true);
+            return Ok(false);
+        }
+        let leaving = claim.unfinished(vec![format!("being left: {}", why.sentence())]);
+        match boot.ports.claims.write(id, &leaving, Some(version)).await {
+            Ok(_) => return Ok(true),
+            Err(error) => tracing::debug!(%error, "reading the claim again"),
+        }
+        boot.ports.host.sleep(LOOKS.wait(tries, |bound| boot.ports.host.random(bound))).await;
+    }
+    let sentence = format!("the claim of slot {id} could not be marked as being left in {WRITES} tries");
+    Err(Trouble::new(STEP, Kind::ControlPlane, sentence))
+}
+
+/// How often a write of the claim is tried on what was read anew.
+const WRITES: u32 = 5;
 
 /// The slot of a claim that names me, for a run that ended before it came to one: what of it is attached here.
 async fn by_claim(boot: &Boot) -> Result<Option<Slot>, Trouble> {
-    let me = &boot.me.instance;
     let records = boot.ports.claims.records().await.map_err(|e| Trouble::claims(STEP, &e))?;
-    let mine = |r: &SlotRecords| r.claim.as_ref().is_some_and(|c| c.value.names() == Some(me));
-    let Some((id, records)) = records.into_iter().find(|(_, r)| mine(r)) else { return Ok(None) };
-    let holder = records.claim.and_then(|claim| claim.value.holder);
-    let trouble = |error| Trouble::cloud(STEP, &error);
-    let volumes = boot.ports.cloud.volumes_of(me).await.map_err(trouble)?;
-    let enis = boot.ports.cloud.enis_of(me).await.map_err(trouble)?;
-    let of_slot = |holder: &Holder| {
-        let volume = volumes.iter().find(|v| Some(&v.id) == holder.volume.as_ref()).cloned();
-        let eni = enis.iter().find(|e| Some(&e.id) == holder.eni.as_ref()).cloned();
-        Slot { id, volume, eni, defect: None }
-    };
-    Ok(holder.as_ref().map(of_slot))
+    let mut claims = records.iter().filter_map(|(id, r)| Some((*id, &r.claim.as_ref()?.value)));
+    match claims.find(|(_, claim)| claim.names() == Some(&boot.me.instance)) {
+        None => Ok(None),
+        Some((id, claim)) => {
+            let parts = attached_by_claim(boot, id, claim).await?;
+            Ok(Some(parts.unwrap_or(Slot { id, volume: None, eni: None, defect: None })))
+        }
+    }
 }
 
 /// The kernel's side: the gate, the mount, the routes.
-async fn host_side(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {
+async fn undo_on_host(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {
     settled::close_gate(boot.ports.host.as_ref()).map_err(|e| Trouble::host(STEP, e))?;
     let at = &boot.config.mount;
     let mounted = boot.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))?;
@@ -104,96 +160,80 @@ async fn host_side(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Sends both detaches whatever a describe shows, then waits to see them done. What is left, as sentences.
-pub(crate) async fn detach(boot: &Boot, slot: &Slot) -> Vec<String> {
-    let (me, cloud) = (&boot.me.instance, &boot.ports.cloud);
+/// Sends both detaches, whatever a describe shows: it may be behind. What was refused, as sentences.
+async fn send_detaches(boot: &Boot, slot: &Slot) -> Vec<String> {
+    let mut refused = Vec::new();
+    if let Some(volume) = &slot.volume {
+        refused.extend(send_detach(boot, &volume.id).await.err());
+    }
+    let seen = slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref());
+    let seen = seen.filter(|a| a.instance.as_ref() == Some(&boot.me.instance)).map(|a| a.id.clone());
+    if let Some(attachment) = boot.progress().attachment.or(seen) {
+        let sent = as_detached(boot.ports.cloud.detach_eni(&attachment).await);
+        refused.extend(sent.err().map(|error| error.to_string()));
+    }
+    refused
+}
+
+/// Sends both detaches and waits to see them done, sending again what is still attached. What is left, as sentences.
+async fn detach(boot: &Boot, slot: &Slot) -> Vec<String> {
+    let me = &boot.me.instance;
     let began = boot.ports.host.since_boot();
-    let (mut agreeing, mut looks) = (0, 0);
-    loop {
-        let mut left = Vec::new();
-        let attached = attached(boot, slot).await;
-        if let Some(volume) = &slot.volume
-            && (looks == 0 || attached.as_ref().map_or(true, |(v, _)| v.is_some()))
-        {
-            left.extend(send_detach(boot, &volume.id).await.err());
-        }
-        if looks == 0
-            && let Some(accepted) = boot.progress().attachment
-        {
-            left.extend(as_detached(cloud.detach_eni(&accepted).await).err().map(|e| e.to_string()));
-        }
-        match &attached {
+    let mut nothing_attached = NOTHING_ATTACHED;
+    let mut left = send_detaches(boot, slot).await;
+    for looks in 0.. {
+        match attached_here(boot, slot).await {
             Ok((volume, eni)) => {
-                left.extend(volume.as_ref().map(|v| format!("{v} is still attached to {me}")));
+                if let Some(volume) = volume {
+                    left.push(format!("{volume} is still attached to {me}"));
+                    left.extend(send_detach(boot, &volume).await.err());
+                }
                 if let Some((id, attachment)) = eni {
                     left.push(format!("{id} is still attached to {me}"));
-                    left.extend(as_detached(cloud.detach_eni(attachment).await).err().map(|e| e.to_string()));
+                    let sent = as_detached(boot.ports.cloud.detach_eni(&attachment).await);
+                    left.extend(sent.err().map(|error| error.to_string()));
                 }
             }
             Err(error) => left.push(error.to_string()),
         }
-        agreeing = if left.is_empty() { agreeing + 1 } else { 0 };
-        if agreeing >= AGREEING_READS {
+        if !left.is_empty() {
+            nothing_attached.disagrees();
+        } else if nothing_attached.agrees(boot.ports.host.since_boot()) {
             boot.ports.timeline.fact(STEP, &format!("slot {} detached from {me}", slot.id));
-            return Vec::new();
+            return left;
         }
         if boot.ports.host.since_boot() - began >= DETACHES_WITHIN {
-            return left;
+            break;
         }
         if let Some(state) = left.first() {
             boot.ports.timeline.waiting(STEP, state);
         }
         boot.ports.host.sleep(SPACED.max(LOOKS.wait(looks, |bound| boot.ports.host.random(bound)))).await;
-        looks += 1;
+        left.clear();
     }
+    left
 }
 
-type Attached = (Option<VolumeId>, Option<(String, AttachmentId)>);
-
-/// What of the slot is attached to me, read now.
-async fn attached(boot: &Boot, slot: &Slot) -> Result<Attached, CloudError> {
-    let me = &boot.me.instance;
-    let volume = match &slot.volume {
-        None => None,
-        Some(volume) => {
-            boot.ports.cloud.volumes_of(me).await?.into_iter().find(|v| v.id == volume.id).map(|v| v.id)
-        }
-    };
-    let eni = match &slot.eni {
-        None => None,
-        Some(eni) => boot
-            .ports
-            .cloud
-            .enis_of(me)
-            .await?
-            .into_iter()
-            .find(|e| e.id == eni.id)
-            .and_then(|e| e.attachment.map(|a| (e.id.to_string(), a.id))),
-    };
-    Ok((volume, eni))
-}
-
-async fn give_back(boot: &Boot, slot: &Slot, why: Why<'_>, left: &[String]) -> Result<(), Trouble> {
-    for _ in 0..5 {
-        let trouble = |error| Trouble::claims(STEP, &error);
-        let record = boot.ports.claims.record(slot.id).await.map_err(trouble)?;
+async fn give_back(boot: &Boot, id: BrokerId, why: Why<'_>, left: &[String]) -> Result<(), Trouble> {
+    for tries in 0..WRITES {
+        let record = boot.ports.claims.record(id).await.map_err(|error| Trouble::claims(STEP, &error))?;
         let Some(Versioned { value: claim, version, .. }) = record.claim else { return Ok(()) };
         if claim.names() != Some(&boot.me.instance) || claim.state == State::Free || claim.started.is_some() {
             return Ok(());
         }
         let next = returned(boot, &claim, why, left);
-        match boot.ports.claims.write(slot.id, &next, Some(version)).await {
-            Ok(_) => {
-                boot.ports
-                    .timeline
-                    .fact(STEP, &format!("claim of slot {} given back: {}", slot.id, why.sentence()));
+        match boot.ports.claims.write(id, &next, Some(version)).await {
+            Ok(_) if left.is_empty() => {
+                let fact = format!("claim of slot {id} given back: {}", why.sentence());
+                boot.ports.timeline.fact(STEP, &fact);
                 return Ok(());
             }
+            Ok(_) => return Ok(()),
             Err(error) => tracing::debug!(%error, "reading the claim again"),
         }
-        boot.ports.host.sleep(LOOKS.wait(0, |bound| boot.ports.host.random(bound))).await;
+        boot.ports.host.sleep(LOOKS.wait(tries, |bound| boot.ports.host.random(bound))).await;
     }
-    let sentence = format!("the claim of slot {} could not be given back", slot.id);
+    let sentence = format!("the claim of slot {id} could not be given back in {WRITES} tries");
     Err(Trouble::new(STEP, Kind::ControlPlane, sentence))
 }
 

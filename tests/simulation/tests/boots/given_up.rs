@@ -46,18 +46,75 @@ fn more_instances_than_slots_the_rest_wait_and_tell_failure_at_the_deadline() {
 }
 
 #[test]
-fn zookeeper_away_before_a_slot_is_a_failure_at_the_deadline_and_never_unhealthy() {
+fn zookeeper_away_before_a_slot_is_told_at_the_deadline_is_never_unhealthy_and_ends_no_boot() {
     simulate(async {
         let world = group(vec![0], 1).open();
         let instance = world.hosts_up(1).await.remove(0);
         world.with(|s| s.zk.down = true);
-        let exit = world.boot(&instance).exit().await;
-        assert_eq!(gave_up(&exit), Some(1));
+        let run = world.boot(&instance);
+        world.pass(3_600_000).await;
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on past every deadline");
+        world.with(|s| s.zk.down = false);
+        assert_eq!(run.exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
-        assert_eq!((settled.told, settled.slot), (vec!["FAILURE".to_owned()], None));
+        assert_eq!((settled.told, settled.slot), (vec!["FAILURE".to_owned()], Some(0)));
         assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
         world.assert_lawful();
     });
+}
+
+/// A throttled AttachVolume is the control plane's trouble, not the lack of a slot.
+#[test]
+fn an_attach_that_is_throttled_until_the_deadline_is_no_reason_to_be_unhealthy() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        world.with(|s| {
+            let throttled = region::model::Fault::next("AttachVolume", region::model::FaultKind::Throttle);
+            s.region.inject(region::model::Fault { count: Some(100_000), ..throttled });
+        });
+        let run = world.boot(&instance);
+        world.pass(1_800_000).await;
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on");
+        world.with(|s| s.region.clear_faults());
+        assert_eq!(run.exit().await, ready(0));
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert_eq!(settled.told, ["FAILURE"]);
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.assert_lawful();
+    });
+}
+
+/// IAM is eventually consistent: a fresh role or policy is refused for a while.
+#[test]
+fn a_role_that_iam_does_not_know_yet_ends_no_boot_and_one_that_stays_refused_ends_as_configuration() {
+    for (refused_for, end) in [(20_000, ready(0)), (10_000_000, Exit::Killed)] {
+        for action in ["DescribeVolumes", "AttachVolume", "AttachNetworkInterface"] {
+            simulate(async {
+                let world = group(vec![0], 1).open();
+                let instance = world.hosts_up(1).await.remove(0);
+                world.with(|s| {
+                    let refused = region::model::Fault::next(action, region::model::FaultKind::Unauthorized);
+                    s.region.inject(region::model::Fault {
+                        count: Some(100_000),
+                        for_ms: Some(refused_for),
+                        ..refused
+                    });
+                });
+                let exit = world.boot(&instance).exit().await;
+                let trace = world.with(|s| s.trace.join("\n"));
+                let settled = world.with(|s| Settled::of(s, &instance));
+                if end == Exit::Killed {
+                    assert_eq!(gave_up(&exit), Some(78), "{action}\n{trace}");
+                    assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]), "{action}");
+                } else {
+                    assert_eq!(exit, end, "{action}\n{trace}");
+                    assert_eq!(settled.told, ["SUCCESS"], "{action}");
+                }
+                world.assert_lawful();
+            });
+        }
+    }
 }
 
 #[test]
@@ -125,20 +182,26 @@ fn a_slot_that_was_started_is_not_given_up_when_its_disk_goes_bad() {
         let world = group(vec![0, 1], 1).open();
         let instance = world.hosts_up(1).await.remove(0);
         assert_eq!(world.boot(&instance).exit().await, ready(0));
-        world.with(|s| {
+        let good = world.with(|s| {
             let volume = s.rules.slots[&0].0.clone();
-            s.disks.insert(volume, Content::Unreadable);
             s.region.reboot_instance(&instance);
+            s.disks.insert(volume, Content::Unreadable).expect("it had a content")
         });
         world.pass(1_000).await;
         world.until(60_000, |s| s.host(&instance).up.then_some(())).await.expect("it boots again");
-        let exit = world.boot(&instance).exit().await;
-        assert_eq!(gave_up(&exit), Some(1), "{exit:?}");
+        let run = world.boot(&instance);
+        world.pass(7_200_000).await;
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on");
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!((settled.slot, settled.claim.0, settled.volume, settled.eni), (Some(0), true, true, true));
         assert_eq!(settled.told, [""; 0], "a slot that was started is no outcome of this boot");
         assert_eq!(world.with(|s| s.told.clone()), [(instance.clone(), 1, "SUCCESS".to_owned())]);
         assert!(!actions(&world, &instance, "ec2").contains(&"DetachVolume".to_owned()));
+        world.with(|s| {
+            let volume = s.rules.slots[&0].0.clone();
+            s.disks.insert(volume, good)
+        });
+        assert_eq!(run.exit().await, ready(0), "the disk was mended");
         world.assert_lawful();
     });
 }

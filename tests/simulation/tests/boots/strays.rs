@@ -54,7 +54,7 @@ fn an_interface_that_lands_on_an_instance_that_went_elsewhere_is_detached_at_the
         world.with(|s| s.disks.insert(s.rules.slots[&0].0.clone(), Content::Foreign));
         let berth = world.boot(&instance);
         world.until(100_000, |s| s.host(&instance).broker.session).await.expect("the broker registers");
-        world.with(|s| attach(s, 0, &instance, 2));
+        world.with(|s| attach(s, 0, &instance, 3));
         assert_eq!(berth.exit().await, ready(1));
         world.pass(10_000).await;
         let settled = world.with(|s| Settled::of(s, &instance));
