@@ -1,9 +1,8 @@
 //! This instance and what it may use: what every command of berth has.
 
 use crate::Ports;
-use crate::retry::Patience;
 use berth_plan::config::Config;
-use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Millis, Subnet, SubnetId, Zone};
+use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Subnet, SubnetId, Zone};
 use std::net::Ipv4Addr;
 
 /// This instance, as the metadata service described it at the start.
@@ -51,20 +50,5 @@ impl Agent {
     /// The Name of any slot, as an EC2 filter.
     pub(crate) fn name_wildcard(&self) -> String {
         self.config.name.name("*")
-    }
-}
-
-/// Who only looks has no deadline of its own: its caller bounds it.
-impl Patience for Agent {
-    fn agent(&self) -> &Agent {
-        self
-    }
-
-    fn is_overdue(&self) -> bool {
-        false
-    }
-
-    fn within(&self, millis: Millis) -> Millis {
-        millis
     }
 }

@@ -40,6 +40,21 @@ pub(crate) trait Patience: Sync {
     fn within(&self, millis: Millis) -> Millis;
 }
 
+/// Who only looks has no deadline of its own: its caller bounds it.
+impl Patience for Agent {
+    fn agent(&self) -> &Agent {
+        self
+    }
+
+    fn is_overdue(&self) -> bool {
+        false
+    }
+
+    fn within(&self, millis: Millis) -> Millis {
+        millis
+    }
+}
+
 /// Sleeps, but not past the deadline.
 pub(crate) async fn pause(who: &impl Patience, millis: Millis) {
     who.agent().ports.host.sleep(who.within(millis)).await;

@@ -11,7 +11,7 @@ use futures_util::future::try_join;
 
 /// One DetachVolume, its note written ahead.
 pub(crate) async fn send_detach(boot: &Boot, volume: &VolumeId) -> Result<(), String> {
-    notes::note_detach(boot, volume).map_err(|error| error.to_string())?;
+    notes::note_detach(boot.ports.host.as_ref(), volume).map_err(|error| error.to_string())?;
     let sent = boot.ports.cloud.detach_volume(volume, &boot.me.instance).await;
     as_detached(sent).map_err(|error| error.to_string())
 }

@@ -5,7 +5,6 @@
 //! running service.
 
 use crate::ports::{Host, HostError};
-use crate::{Boot, Step, Trouble};
 use berth_plan::slot::Slot;
 use berth_plan::{InstanceId, Millis, VolumeId};
 use serde::{Deserialize, Serialize};
@@ -37,25 +36,24 @@ fn write(host: &dyn Host, notes: &Notes) -> Result<(), HostError> {
 }
 
 /// Notes that a detach of this volume is about to be asked for.
-pub(crate) fn note_detach(boot: &Boot, volume: &VolumeId) -> Result<(), HostError> {
-    let mut notes = read(boot.ports.host.as_ref())?;
-    notes.0.insert(volume.clone(), boot.ports.host.unix_time());
-    write(boot.ports.host.as_ref(), &notes)
+pub(crate) fn note_detach(host: &dyn Host, volume: &VolumeId) -> Result<(), HostError> {
+    let mut notes = read(host)?;
+    notes.0.insert(volume.clone(), host.unix_time());
+    write(host, &notes)
 }
 
 /// Whether an earlier detach of the slot's volume can no longer land. `looks` is how many spaced looks showed it as it
 /// is now.
-pub(crate) fn forget_settled_detach(boot: &Boot, slot: &Slot, looks: u32) -> Result<bool, Trouble> {
-    let trouble = |error| Trouble::host(Step::AttachVolume, error);
+pub(crate) fn forget_settled_detach(host: &dyn Host, slot: &Slot, looks: u32) -> Result<bool, HostError> {
     let Some(volume) = &slot.volume else { return Ok(true) };
-    let mut notes = read(boot.ports.host.as_ref()).map_err(trouble)?;
+    let mut notes = read(host)?;
     let Some(at) = notes.0.get(&volume.id) else { return Ok(true) };
-    let age = boot.ports.host.unix_time().saturating_sub(*at);
+    let age = host.unix_time().saturating_sub(*at);
     if age < SETTLES_AFTER || looks < AGREEING_LOOKS {
         return Ok(false);
     }
     notes.0.remove(&volume.id);
-    write(boot.ports.host.as_ref(), &notes).map_err(trouble)?;
+    write(host, &notes)?;
     Ok(true)
 }
 
@@ -75,8 +73,8 @@ pub(crate) fn started(host: &dyn Host) -> Option<InstanceId> {
 }
 
 /// Written ahead of the `started` mark.
-pub(crate) fn note_start(boot: &Boot) -> Result<(), HostError> {
-    boot.ports.host.note_lasting(STARTED, boot.me.instance.as_str())
+pub(crate) fn note_start(host: &dyn Host, me: &InstanceId) -> Result<(), HostError> {
+    host.note_lasting(STARTED, me.as_str())
 }
 
 /// No claim is started for me any more.

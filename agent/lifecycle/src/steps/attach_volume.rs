@@ -72,7 +72,8 @@ async fn attach_exclusively(
     let mut absent = ABSENT;
     loop {
         // Asked for on every look: a late detach must neither meet a new attachment nor a service on an old one.
-        let is_settled = notes::forget_settled_detach(boot, &slot, look.looks)?;
+        let is_settled = notes::forget_settled_detach(boot.ports.host.as_ref(), &slot, look.looks)
+            .map_err(|error| Trouble::host(STEP, error))?;
         if slot.exclusively_on(&boot.me.instance) && is_settled {
             boot.progressed(|p| p.attached = true);
             return Ok(slot);

@@ -154,7 +154,7 @@ fn not_attached(id: &str, boot: &Boot, looks: u32) -> Next {
 
 /// `started` goes into the claim before the unit is started; refused, nothing is started.
 async fn marked(boot: &Boot, held: Held) -> Result<(Held, i64), Trouble> {
-    notes::note_start(boot).map_err(|e| Trouble::host(STEP, e))?;
+    notes::note_start(boot.ports.host.as_ref(), &boot.me.instance).map_err(|e| Trouble::host(STEP, e))?;
     let now = boot.ports.host.unix_time();
     let (held, written) = write_claim(boot, STEP, held, |claim| claim.started(&boot.me.boot, now)).await?;
     boot.progressed(|p| p.started = true);
