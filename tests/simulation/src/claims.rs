@@ -1,6 +1,7 @@
 //! Intents and records as nodes: `R/intents/<id>`, `R/slots/<id>`, `R/faults/<id>`.
 
 use crate::broker::CHROOT;
+use crate::laws;
 use crate::lock::queue;
 use crate::runs::Caller;
 use crate::world::State;
@@ -78,7 +79,9 @@ pub(crate) fn written(
     version: Option<i32>,
 ) -> Outcome<Written> {
     let wall = s.wall();
+    let before = s.zk.nodes.get(path).and_then(|node| Claim::read(&node.data).ok());
     let zxid = s.zk.multi(session, ops, wall).map_err(|refused| lost_to(path, refused))?;
+    laws::claim_written(s, path, before.as_ref(), ops);
     s.tell(format!("{path} written at {version:?}, {} parts", ops.len()));
     Ok(Written { version: version.map_or(0, |v| v + 1), zxid })
 }

@@ -3,7 +3,8 @@
 use crate::claims;
 use crate::content::Content;
 use crate::world::State;
-use berth_plan::records::State as ClaimState;
+use crate::zookeeper::Op;
+use berth_plan::records::{Claim, State as ClaimState};
 use region::model::Event;
 use std::collections::BTreeMap;
 
@@ -38,6 +39,32 @@ fn one_claim_each(s: &mut State) {
     }
 }
 
+/// A claim comes to name an instance only in one transaction with the check and the end of that instance's intent. A write on
+/// its version alone could be a dead run's that lands late, and give one instance two claims.
+pub(crate) fn claim_written(s: &mut State, path: &str, before: Option<&Claim>, ops: &[Op]) {
+    let Some(after) = s.zk.nodes.get(path).and_then(|node| Claim::read(&node.data).ok()) else { return };
+    let Some(now) = after.names() else { return };
+    let with_intent = ops.iter().any(|op| matches!(op, Op::CheckOwn(_)));
+    if before.and_then(Claim::names) != Some(now) && !with_intent {
+        s.violated(format!("{path} came to name {now} by a write on its version alone"));
+    }
+}
+
+/// A slot is detached by its holder only after its claim was marked as being left: a `started` that is still on its way
+/// would otherwise mark a slot of which nothing is attached.
+fn detach_sent(s: &mut State, instance: &str, volume: &str) {
+    let of_slot = s.rules.slots.iter().find(|(_, (of, _))| of == volume).map(|(id, _)| *id);
+    let held = claims_of(s, instance);
+    if let Some(slot) = of_slot
+        && held.len() == 1
+        && held[0].0 == slot
+    {
+        s.violated(format!(
+            "{instance} detached {volume} while the claim of slot {slot} said that it is held"
+        ));
+    }
+}
+
 /// What an event of the region may not be.
 pub(crate) fn heard(s: &mut State, event: &Event) {
     match event {
@@ -55,6 +82,10 @@ pub(crate) fn heard(s: &mut State, event: &Event) {
                 let boots = s.hosts.get(instance).map_or(0, |host| host.boots);
                 s.told.push((instance.clone(), boots, word));
             }
+        }
+        Event::Call { action, caller: Some(instance), params, .. } if action == "DetachVolume" => {
+            let (instance, volume) = (instance.clone(), params.get("VolumeId").cloned().unwrap_or_default());
+            detach_sent(s, &instance, &volume);
         }
         // Also what was carried out though its reply was lost.
         Event::Signal { instance, status, .. } => outcome_of_boot(s, instance, status),
