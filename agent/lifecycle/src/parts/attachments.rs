@@ -69,6 +69,11 @@ pub(crate) fn worth_another_try(boot: &Boot, step: Step, error: &CloudError) -> 
     if error.refusal == Refusal::Unknown {
         boot.expects_strays();
     }
+    // What a slot that was passed over leaves counts until it is detached.
+    if error.refusal == Refusal::Limit && boot.has_unfinished() {
+        let sentence = format!("{error}; what this instance let go of is still being detached");
+        return Ok(Trouble::new(step, Kind::ControlPlane, sentence));
+    }
     let trouble = Trouble::attach(step, error);
     let waits = matches!(trouble.kind, Kind::ControlPlane | Kind::NoSlot | Kind::Host);
     if waits { Ok(trouble) } else { Err(trouble) }

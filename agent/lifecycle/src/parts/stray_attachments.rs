@@ -92,7 +92,10 @@ pub(crate) async fn clear(
 
 async fn detach(boot: &Boot, slot: &Slot) {
     let me = &boot.me.instance;
-    if let Some(volume) = slot.volume.as_ref().filter(|v| v.attachments.iter().any(|a| a.instance == *me)) {
+    if let Some(volume) = slot.volume.as_ref().filter(|v| {
+        // One that is on its way off was sent already.
+        v.attachments.iter().any(|a| a.instance == *me && a.state != "detaching")
+    }) {
         boot.ports.timeline.fact(
             STEP,
             &format!("{} is attached to {me}, which holds another slot or none: detached", volume.id),
@@ -105,8 +108,11 @@ async fn detach(boot: &Boot, slot: &Slot) {
             tracing::warn!(volume = %volume.id, "{error}");
         }
     }
-    let attachment =
-        slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref()).filter(|a| a.instance.as_ref() == Some(me));
+    let attachment = slot
+        .eni
+        .as_ref()
+        .and_then(|eni| eni.attachment.as_ref())
+        .filter(|a| a.instance.as_ref() == Some(me) && a.status != "detaching");
     if let Some(attachment) = attachment {
         boot.ports
             .timeline

@@ -33,6 +33,8 @@ pub(crate) async fn settle(boot: &Boot, trouble: Trouble) -> After {
                 false => let_go(boot, Why::Elsewhere(&trouble.sentence)).await,
             };
             match let_go {
+                // The record keeps this slot out of the next choice: nothing to wait for.
+                Ok(_) if record_fault => After::Again,
                 Ok(_) => again(boot).await,
                 Err(left) => not_let_go(boot, left, phase).await,
             }

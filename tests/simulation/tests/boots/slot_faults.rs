@@ -98,3 +98,35 @@ fn an_empty_disk_is_never_started_on_while_its_broker_is_an_only_in_sync_replica
         world.assert_lawful();
     });
 }
+
+#[test]
+fn sixteen_bad_slots_are_passed_over_in_the_time_of_their_attachments() {
+    simulate(async {
+        let ids: Vec<u32> = (0..=16).collect();
+        let world = Scene { slots: vec![('a', ids)], desired: 1, ..Scene::default() }.open();
+        world.with(|s| {
+            for id in 0..16 {
+                let volume = s.rules.slots[&id].0.clone();
+                s.disks.insert(volume, Content::Foreign);
+            }
+        });
+        let instance = the_instance(&world).await;
+        let (began, exit) = (world.now(), world.boot(&instance).exit().await);
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(16), "{trace}");
+        let took = world.now() - began;
+        println!("16 bad slots passed over, the 17th ready after {} s", took / 1000);
+        assert!(took < 150_000, "{took} ms\n{trace}");
+        world.pass(60_000).await;
+        let settled = world.with(|s| Settled::of(s, &instance));
+        assert!(settled.volume && settled.eni, "{settled:?}\n{trace}");
+        let left = world.with(|s| s.region.brought_to(&instance));
+        assert_eq!((left.0.len(), left.1.len()), (1, 1), "{left:?}\n{trace}");
+        for id in 0..16 {
+            let claim = world.with(|s| s.zk.nodes[&node("slots", id)].data.clone());
+            let claim: serde_json::Value = serde_json::from_slice(&claim).expect("a claim is JSON");
+            assert_eq!(claim["state"], "free", "slot {id}: {claim}\n{trace}");
+        }
+        world.assert_lawful();
+    });
+}

@@ -1,7 +1,9 @@
 //! What lands late: requests whose replies were lost, and what they bring to an instance or take from it.
 
 use crate::{gave_up, ready, the_instance};
-use region::model::{AttachEniRequest, Caller, DetachVolumeRequest, Fault, FaultKind};
+use region::model::{
+    AttachEniRequest, Caller, DetachEniRequest, DetachVolumeRequest, Fault, FaultKind, TagsRequest,
+};
 use simulation::claims::node;
 use simulation::zookeeper::Op;
 use simulation::{Content, Scene, Settled, State, simulate};
@@ -196,5 +198,92 @@ fn a_zombie_is_stopped_and_unmounted_before_its_volume_is_detached() {
         // The volume is detached just before the interface.
         let (stopped, let_go) = (first("kafka stopped"), first("is of another slot than its own"));
         assert!(stopped.is_some() && stopped < let_go, "{}", trace.join("\n"));
+    });
+}
+
+/// One describe may be behind: a slot that it lacks is not let go of.
+#[test]
+fn one_answer_of_ec2_that_lacks_the_slot_does_not_make_the_boot_let_go_of_it() {
+    simulate(async {
+        let world = Scene { config: "[boot]\ndeadline = \"20m\"\n", ..scene(vec![0, 1], 1) }.open();
+        let instance = the_instance(&world).await;
+        let (volume, eni) = world.with(|s| s.rules.slots[&0].clone());
+        let tags = |s: &mut State, put: bool| {
+            let name = [("Name".to_owned(), Some(if put { "KAFKA-0" } else { "gone" }.to_owned()))];
+            for resource in [&volume, &eni] {
+                let request = TagsRequest {
+                    resources: vec![resource.clone()],
+                    tags: name.clone().into(),
+                    ..Default::default()
+                };
+                s.region.create_tags(&Caller::admin(), request).expect("an operator may");
+            }
+        };
+        // The attach is refused a few times, so that the boot looks again; one of these looks lacks the slot.
+        world.with(|s| {
+            let busy = Fault::next("AttachVolume", FaultKind::Throttle);
+            s.region.inject(Fault { count: Some(3), ..busy });
+        });
+        let berth = world.boot(&instance);
+        world.until(60_000, |s| s.zk.nodes.contains_key(&node("intents", 0)).then_some(())).await;
+        world.with(|s| tags(s, false));
+        world.pass(2_500).await;
+        world.with(|s| tags(s, true));
+        let exit = berth.exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(0), "{trace}");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_holder_whose_slot_lost_its_tags_keeps_what_is_attached_to_it() {
+    simulate(async {
+        let world = scene(vec![0, 1], 1).open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        let (volume, eni) = world.with(|s| s.rules.slots[&0].clone());
+        world.with(|s| {
+            let request = TagsRequest {
+                resources: vec![volume, eni],
+                tags: vec![("Name".to_owned(), Some("somebody's typo".to_owned()))],
+                ..Default::default()
+            };
+            s.region.create_tags(&Caller::admin(), request).expect("an operator may");
+            s.region.reboot_instance(&instance);
+        });
+        world.pass(1_000).await;
+        world.until(60_000, |s| s.host(&instance).up.then_some(())).await.expect("it boots again");
+        let exit = world.boot(&instance).exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(0), "{trace}");
+        assert!(trace.contains("create-tags"), "{trace}");
+        world.assert_lawful();
+    });
+}
+
+/// An interface that is on its way off this instance is no interface of it: it is attached again.
+#[test]
+fn an_interface_that_is_detaching_is_attached_again() {
+    simulate(async {
+        let world = Scene { config: "[boot]\ndeadline = \"20m\"\n", ..scene(vec![0], 1) }.open();
+        let instance = the_instance(&world).await;
+        assert_eq!(world.boot(&instance).exit().await, ready(0));
+        world.with(|s| {
+            let eni = s.rules.slots[&0].1.clone();
+            s.region.settings_mut().delays.eni_detach = region::model::Delay::Fixed(90_000);
+            let attachment = s.region.eni(&eni).and_then(|e| e.attachment.clone()).expect("it is attached");
+            let request = DetachEniRequest { attachment: attachment.id, ..Default::default() };
+            s.region.detach_network_interface(&Caller::admin(), request).expect("an operator may");
+            s.region.reboot_instance(&instance);
+        });
+        world.pass(1_000).await;
+        world.until(60_000, |s| s.host(&instance).up.then_some(())).await.expect("it boots again");
+        let exit = world.boot(&instance).exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(0), "{trace}");
+        world.pass(10_000).await;
+        assert!(world.with(|s| Settled::of(s, &instance)).eni, "{trace}");
+        world.assert_lawful();
     });
 }
