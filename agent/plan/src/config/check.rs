@@ -90,7 +90,7 @@ impl Config {
     pub fn of(layers: &Layers) -> Result<Self, Refused> {
         let from = From(layers);
         let (hosts, chroot) = from.parsed("", "zookeeper", zookeeper)?;
-        let mount = from.parsed("volume", "mount", absolute)?;
+        let mount = from.parsed("volume", "mount", mount)?;
         let log_dir = from.parsed("volume", "log_dir", |text| log_dir(&mount, text))?;
         let (base, properties) = from.two_files("base", "properties")?;
         Ok(Self {
@@ -191,13 +191,44 @@ fn cluster(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// A path as the kernel has it: `/proc/self/mountinfo` knows no `//` and no `..`, and a mount that is looked for under
+/// another spelling is never found.
 fn absolute(text: &str) -> Result<String, String> {
-    let clean = text.trim_end_matches('/');
-    if !text.starts_with('/') || clean.is_empty() || clean.split('/').any(|part| part == ".." || part == ".")
-    {
-        return Err(format!("\"{text}\" must be an absolute path without . and .., and not /"));
+    let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+    if !text.starts_with('/') || parts.is_empty() {
+        return Err(format!("\"{text}\" must be an absolute path, and not /"));
     }
-    Ok(clean.to_owned())
+    if parts.iter().any(|part| matches!(*part, "." | "..")) {
+        return Err(format!("\"{text}\" has a part . or ..: write the path that it leads to"));
+    }
+    let clean = format!("/{}", parts.join("/"));
+    if text.contains("//") {
+        return Err(format!("\"{text}\" has an empty part (//): write \"{clean}\""));
+    }
+    one_spelling(&clean)?;
+    Ok(clean)
+}
+
+/// Blanks around a value and control characters in it: Kafka and systemd take them off or split at them
+/// (`ConfigDef.parseType` trims each string), the kernel does not.
+fn one_spelling(text: &str) -> Result<(), String> {
+    if let Some(odd) = text.chars().find(|c| c.is_control()) {
+        return Err(format!(
+            "{text:?} has the character {odd:?}, which no reader after berth keeps: take it out"
+        ));
+    }
+    if text.split('/').any(|part| part.trim() != part) {
+        return Err(format!("\"{text}\" has a blank at the end of a name: take it out"));
+    }
+    Ok(())
+}
+
+/// The mount point. The log dir lies below it, and Kafka splits `log.dirs` at commas.
+fn mount(text: &str) -> Result<String, String> {
+    if text.contains(',') {
+        return Err(format!("\"{text}\" has a comma, at which Kafka splits log.dirs: take it out"));
+    }
+    absolute(text)
 }
 
 fn log_dir(mount: &str, text: &str) -> Result<String, String> {
@@ -206,7 +237,14 @@ fn log_dir(mount: &str, text: &str) -> Result<String, String> {
         _ if text.is_empty() || text.starts_with('/') || text.contains(',') => {
             Err(format!("\"{text}\" must be one directory below the mount ({mount}), or \".\""))
         }
-        _ => absolute(&format!("{mount}/{text}")).map_err(|_| format!("\"{text}\" must not hold . or ..")),
+        _ if text.split('/').any(|part| matches!(part, "." | "..")) => {
+            Err(format!("\"{text}\" must not hold . or .."))
+        }
+        _ if text.contains("//") => {
+            let clean: Vec<&str> = text.split('/').filter(|part| !part.is_empty()).collect();
+            Err(format!("\"{text}\" has an empty part (//): write \"{}\"", clean.join("/")))
+        }
+        _ => absolute(&format!("{mount}/{text}")),
     }
 }
 

@@ -74,6 +74,61 @@ fn a_missing_key_and_a_bad_value_are_sentences() {
     }
 }
 
+/// The kernel has one spelling of a path, and so has the configuration: a mount is looked for by it.
+#[test]
+fn a_path_has_one_spelling() {
+    for (text, sentence) in [
+        (
+            "[volume]\nmount = \"/kafka//logs\"",
+            "1.toml:2:9: `volume.mount`: \"/kafka//logs\" has an empty part (//): write \"/kafka/logs\"",
+        ),
+        (
+            "[volume]\nmount = \"/kafkalogs//\"",
+            "1.toml:2:9: `volume.mount`: \"/kafkalogs//\" has an empty part (//): write \"/kafkalogs\"",
+        ),
+        (
+            "[volume]\nmount = \"//kafkalogs\"",
+            "1.toml:2:9: `volume.mount`: \"//kafkalogs\" has an empty part (//): write \"/kafkalogs\"",
+        ),
+        (
+            "[volume]\nmount = \"/a/../b\"",
+            "1.toml:2:9: `volume.mount`: \"/a/../b\" has a part . or ..: write the path that it leads to",
+        ),
+        (
+            "[volume]\nmount = \"/kafka,logs\"",
+            "1.toml:2:9: `volume.mount`: \"/kafka,logs\" has a comma, at which Kafka splits log.dirs: take it out",
+        ),
+        (
+            "[volume]\nmount = \"/kafka \"",
+            "1.toml:2:9: `volume.mount`: \"/kafka \" has a blank at the end of a name: take it out",
+        ),
+        (
+            "[volume]\nmount = \"/a\\tb\"",
+            "1.toml:2:9: `volume.mount`: \"/a\\tb\" has the character '\\t', which no reader after berth keeps: take it out",
+        ),
+        ("[volume]\nmount = \"/\"", "1.toml:2:9: `volume.mount`: \"/\" must be an absolute path, and not /"),
+        (
+            "[volume]\nlog_dir = \"a//b\"",
+            "1.toml:2:11: `volume.log_dir`: \"a//b\" has an empty part (//): write \"a/b\"",
+        ),
+        (
+            "[volume]\nlog_dir = \"data \"",
+            "1.toml:2:11: `volume.log_dir`: \"/kafkalogs/data \" has a blank at the end of a name: take it out",
+        ),
+        (
+            "[kafka]\nbase = \"/etc//kafka/base\"",
+            "1.toml:2:8: `kafka.base`: \"/etc//kafka/base\" has an empty part (//): write \"/etc/kafka/base\"",
+        ),
+        (
+            "[kafka]\nproperties = \"/etc/kafka/./p\"",
+            "1.toml:2:14: `kafka.properties`: \"/etc/kafka/./p\" has a part . or ..: write the path that it leads to",
+        ),
+    ] {
+        assert_eq!(config(&[WHOLE, text]).expect_err(text), sentence);
+    }
+    assert_eq!(config(&[WHOLE, "[volume]\nlog_dir = \"data/\""]).unwrap().log_dir, "/kafkalogs/data");
+}
+
 #[test]
 fn files_of_one_layer_may_agree_but_not_disagree() {
     let mut layers = Layers::default();
