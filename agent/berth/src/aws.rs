@@ -12,9 +12,12 @@ pub(crate) use signals::Listeners;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 use berth_lifecycle::ports::{CloudError, Refusal};
+use berth_plan::ec2::refusal;
+use berth_plan::remote_text::bounded;
 use std::time::Duration;
 
 /// One configuration: credentials of the instance's role, its region, bounded calls. Endpoints come from the region, or
@@ -67,18 +70,18 @@ fn no_credentials(chain: &str) -> Option<String> {
     chain.to_lowercase().contains("credential").then(|| chain.to_owned())
 }
 
-/// An SDK error in our words. EC2's errors are not modelled: the code decides, for two codes the message.
-pub(crate) fn refused<E, R>(call: String, error: SdkError<E, R>) -> CloudError
+/// An SDK error in our words. EC2's errors are not modelled: `berth_plan` has the table of its codes.
+pub(crate) fn refused<E>(call: String, error: SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-    SdkError<E, R>: RequestId,
 {
-    let request = error.request_id().map(str::to_owned);
+    let request = error.request_id().map(bounded);
     match error.code() {
         Some(code) => {
-            let message = error.message().unwrap_or_default().to_owned();
-            CloudError { call, refusal: meaning(code, &message), code: code.to_owned(), message, request }
+            let message = error.message().unwrap_or_default();
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            let refusal = refusal(&call, code, message, status);
+            CloudError { call, refusal, code: bounded(code), message: bounded(message), request }
         }
         None => {
             let message = chain(&error);
@@ -88,43 +91,6 @@ where
             }
             CloudError { call, refusal: Refusal::Unknown, code: "no answer".to_owned(), message, request }
         }
-    }
-}
-
-/// EC2 API reference, "Error codes for the Amazon EC2 API".
-fn meaning(code: &str, message: &str) -> Refusal {
-    match code {
-        "VolumeInUse" | "InvalidNetworkInterface.InUse" => Refusal::InUse,
-        "IncorrectState" | "IncorrectInstanceState" => Refusal::WrongState,
-        "InvalidVolume.ZoneMismatch" | "InvalidVolumeID.ZoneMismatch" => Refusal::WrongZone,
-        "InvalidParameterCombination" if message.contains("availability zone") => Refusal::WrongZone,
-        "InvalidDevice.InUse" => Refusal::PlaceTaken,
-        "InvalidParameterValue"
-            if message.contains("already in use") || message.contains("already has an interface") =>
-        {
-            Refusal::PlaceTaken
-        }
-        "AttachmentLimitExceeded" => Refusal::Limit,
-        "InvalidVolume.NotFound" | "InvalidNetworkInterfaceID.NotFound" | "InvalidInstanceID.NotFound" => {
-            Refusal::NotFound
-        }
-        "InvalidAttachment.NotFound" | "InvalidAttachmentID.NotFound" => Refusal::NotAttached,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" => Refusal::Unauthorized,
-        "CustomerKeyHasBeenRevoked" | "EncryptedVolumesNotSupported" => Refusal::Key,
-        "RequestLimitExceeded" | "Throttling" | "ThrottlingException" | "EC2ThrottledException" => {
-            Refusal::Throttled
-        }
-        "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" => Refusal::Unknown,
-        // Credentials that expired under way, or a clock that is not set yet: both mend themselves.
-        "AuthFailure"
-        | "RequestExpired"
-        | "InvalidSecurity.RequestHasExpired"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidClientTokenId"
-        | "SignatureDoesNotMatch"
-        | "RequestTimeTooSkewed" => Refusal::Credentials,
-        _ => Refusal::Other,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Ports;
 use berth_plan::config::Config;
+use berth_plan::ec2::LifecycleState;
 use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Subnet, SubnetId, Zone};
 use std::net::Ipv4Addr;
 
@@ -27,7 +28,7 @@ pub struct Me {
     /// The primary interface's subnet; none where the metadata service did not say.
     pub subnet: Option<(SubnetId, Subnet)>,
     /// Auto Scaling's target state; none outside a group, and for a while on a brand-new instance.
-    pub target_state: Option<String>,
+    pub target_state: Option<LifecycleState>,
 }
 
 /// This instance, its configuration and its ports. It has no deadline and no token: it looks.

@@ -55,7 +55,7 @@ impl Trouble {
     pub(crate) fn cloud(step: Step, error: &CloudError) -> Self {
         let kind = match error.refusal {
             Refusal::Unauthorized => Kind::Permission,
-            Refusal::Key | Refusal::WrongZone | Refusal::Limit => Kind::Configuration,
+            Refusal::Key | Refusal::WrongZone | Refusal::Limit | Refusal::Unsupported => Kind::Configuration,
             _ => Kind::ControlPlane,
         };
         let advice = match error.refusal {
@@ -67,6 +67,7 @@ impl Trouble {
                 "; a slot's volume, interface and instance must be in one Availability Zone"
             }
             Refusal::Limit => "; use an instance type that takes one more attachment",
+            Refusal::Unsupported => "; use an instance type that takes encrypted EBS volumes",
             Refusal::Throttled => "; see in CloudTrail who else of this account and region makes this call",
             _ => "",
         };
@@ -77,7 +78,7 @@ impl Trouble {
     /// the slot's own wait.
     pub(crate) fn attach(step: Step, error: &CloudError) -> Self {
         let kind = match error.refusal {
-            Refusal::InUse | Refusal::WrongState => Kind::NoSlot,
+            Refusal::InUse | Refusal::NotAvailable | Refusal::WrongState => Kind::NoSlot,
             _ => return Self::cloud(step, error),
         };
         Self::new(step, kind, error.to_string())

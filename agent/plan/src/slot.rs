@@ -10,7 +10,7 @@ pub use assemble::slots;
 pub use defect::Defect;
 pub use name_pattern::NamePattern;
 
-use crate::ec2::{EniSeen, VolumeSeen};
+use crate::ec2::{AttachmentState, EniSeen, VolumeSeen};
 use crate::{BrokerId, InstanceId};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,9 +53,10 @@ impl Slot {
     /// Whether the volume (the ENI where slots have no volume) is attached to this instance in any state but `detached`.
     pub fn exclusively_on(&self, instance: &InstanceId) -> bool {
         match (&self.volume, &self.eni) {
-            (Some(volume), _) => {
-                volume.attachments.iter().any(|a| a.instance == *instance && a.state != "detached")
-            }
+            (Some(volume), _) => volume
+                .attachments
+                .iter()
+                .any(|a| a.instance == *instance && a.state != AttachmentState::Detached),
             (None, Some(eni)) => {
                 eni.attachment.as_ref().is_some_and(|a| a.instance.as_ref() == Some(instance))
             }

@@ -69,11 +69,15 @@ fn slot(n: u32, holder: Option<&InstanceId>) -> Slot {
         subnet: "subnet-00000000000000001".parse().unwrap(),
         mac: "06:00:00:00:00:01".parse().unwrap(),
         addresses: vec![[10, 0, 1, 50].into()],
+        status: "in-use".into(),
+        requester_managed: false,
+        kind: "interface".into(),
         attachment: holder.map(|instance| EniAttachment {
             id: format!("eni-attach-{n:017x}").parse().unwrap(),
             instance: Some(instance.clone()),
-            status: "attached".into(),
+            state: "attached".into(),
             index: 1,
+            delete_on_termination: false,
         }),
     };
     Slot { id: id(n), eni: Some(eni), volume: Some(volume), defect: None }

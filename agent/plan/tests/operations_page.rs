@@ -21,6 +21,7 @@ const NO_SENTENCES: &[&str] = &["fact", "info!", "debug!", "expect", "unreachabl
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("plan/src/config/schema.rs", "", "meanings of keys: docs/configuration.md has them all"),
     ("berth/src/cli.rs", "", "help"),
+    ("plan/src/ec2/states.rs", "… is not a", "the end of \"the metadata gave what is none: …\""),
     ("plan/src/ids.rs", "", "what an id should be: the end of \"… is not …\""),
     ("plan/src/addressing.rs", "an ", "what an address should be: the end of \"… is not …\""),
     ("plan/src/disk/probe", "", "what a probe finds: the end of \"… bears the signature of …\""),
@@ -39,7 +40,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),
     ("berth/src/host/disks/border", "", "tests on loop devices"),
-    ("berth/src/aws.rs", "already ", "words of AWS that berth looks for"),
+    ("plan/src/ec2/refusal.rs", "", "words of AWS that berth looks for, and who reports them"),
+    ("plan/src/remote_text.rs", "", "fills a sentence"),
     ("berth/src/aws.rs", "received 404", "words of the SDK that berth looks for"),
     ("berth/src/aws/signals.rs", "cannot be", "words of AWS that berth looks for"),
     ("berth/src/aws/signals.rs", "can not be", "words of AWS that berth looks for"),

@@ -4,7 +4,7 @@ use crate::code::refused;
 use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Cloud, CloudError};
-use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
+use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, LifecycleState, VolumeAttachment, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use region::model::{
     Answer, AttachEniRequest, AttachVolumeRequest, DescribeGroupsRequest, DescribeRequest, DetachEniRequest,
@@ -56,11 +56,15 @@ fn eni(view: EniView) -> EniSeen {
         subnet: view.subnet.parse().expect(WRONG),
         mac: view.mac.parse().expect(WRONG),
         addresses: view.addresses.iter().map(|a| a.address.parse().expect(WRONG)).collect(),
+        status: view.status.as_str().into(),
+        requester_managed: view.requester_managed,
+        kind: view.interface_type,
         attachment: view.attachment.map(|a| EniAttachment {
             id: a.attachment.parse().expect(WRONG),
             instance: a.instance.map(|id| id.parse().expect(WRONG)),
-            status: a.status,
+            state: a.status.as_str().into(),
             index: a.device_index,
+            delete_on_termination: a.delete_on_termination,
         }),
     }
 }
@@ -72,7 +76,7 @@ fn volume(view: VolumeView) -> VolumeSeen {
         cluster: tag(&view.tags, "berth:cluster"),
         format: tag(&view.tags, "berth:format"),
         zone: view.zone.parse().expect(WRONG),
-        state: view.state,
+        state: view.state.as_str().into(),
         size: u32::try_from(view.size_gib).expect("volumes are small here"),
         multi_attach: view.multi_attach,
         from_snapshot: !view.snapshot.is_empty(),
@@ -82,7 +86,7 @@ fn volume(view: VolumeView) -> VolumeSeen {
             .map(|a| VolumeAttachment {
                 instance: a.instance.parse().expect(WRONG),
                 device: a.device,
-                state: a.state,
+                state: a.state.as_str().into(),
                 delete_on_termination: a.delete_on_termination,
             })
             .collect(),
@@ -91,7 +95,7 @@ fn volume(view: VolumeView) -> VolumeSeen {
 
 fn instance(view: InstanceView) -> (InstanceId, InstanceSeen) {
     let seen = InstanceSeen {
-        state: view.state.name,
+        state: view.state.name.as_str().into(),
         devices: view.volumes.into_iter().map(|v| v.device).collect(),
         indexes: view.interfaces.iter().map(|i| i.attachment.device_index).collect(),
         tags: view.tags.into_iter().map(|tag| (tag.key, tag.value)).collect(),
@@ -146,12 +150,13 @@ impl Cloud for Ec2 {
     async fn group_states(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> Result<BTreeMap<InstanceId, String>, CloudError> {
+    ) -> Result<BTreeMap<InstanceId, LifecycleState>, CloudError> {
         let names = ids.iter().map(ToString::to_string).collect();
         let describe = DescribeGroupsRequest { names, ..Default::default() };
         match self.call(Request::DescribeAutoScalingInstances(describe), "").await? {
             Answer::GroupInstances(page) => {
-                Ok(page.items.into_iter().map(|i| (i.instance.parse().expect(WRONG), i.lifecycle)).collect())
+                let items = page.items.into_iter();
+                Ok(items.map(|i| (i.instance.parse().expect(WRONG), i.lifecycle.as_str().into())).collect())
             }
             other => unreachable!("{other:?}"),
         }

@@ -1,29 +1,11 @@
-//! What AWS's error codes mean, and calls of the region with what becomes of them.
+//! Calls of the region, with what becomes of them.
 
 use crate::fate::{Death, Fate, Mishap};
 use crate::runs::Caller;
 use berth_lifecycle::ports::{CloudError, Refusal};
-use berth_plan::Millis;
+use berth_plan::{Millis, ec2};
 use region::model::{Answer, CallError, Caller as Identity, Fault, FaultKind, Request};
 use tokio::time::{Duration, sleep};
-
-/// What a code means to a caller.
-pub(crate) fn meaning(error: &CallError) -> Refusal {
-    let CallError::Refused(refused) = error else { return Refusal::Unknown };
-    match refused.code.as_str() {
-        "VolumeInUse" | "InvalidNetworkInterface.InUse" => Refusal::InUse,
-        "IncorrectState" | "IncorrectInstanceState" => Refusal::WrongState,
-        "InvalidVolume.ZoneMismatch" | "InvalidParameterCombination" => Refusal::WrongZone,
-        "InvalidParameterValue" if refused.message.contains("already") => Refusal::PlaceTaken,
-        "AttachmentLimitExceeded" => Refusal::Limit,
-        "InvalidAttachment.NotFound" | "InvalidAttachmentID.NotFound" => Refusal::NotAttached,
-        "UnauthorizedOperation" => Refusal::Unauthorized,
-        "RequestLimitExceeded" => Refusal::Throttled,
-        code if code.ends_with(".NotFound") => Refusal::NotFound,
-        _ if refused.status >= 500 => Refusal::Unknown,
-        _ => Refusal::Other,
-    }
-}
 
 fn kind(mishap: Mishap, action: &str) -> Option<FaultKind> {
     Some(match mishap {
@@ -85,9 +67,12 @@ impl Caller {
 
 /// As a story reads it.
 pub(crate) fn refused(call: String, error: &CallError) -> CloudError {
-    let (code, message) = match error {
-        CallError::Refused(refused) => (refused.code.clone(), refused.message.clone()),
-        other => (other.to_string(), String::new()),
+    let (refusal, code, message) = match error {
+        CallError::Refused(refused) => {
+            let (code, message) = (refused.code.clone(), refused.message.clone());
+            (ec2::refusal(&call, &code, &message, refused.status), code, message)
+        }
+        other => (Refusal::Unknown, other.to_string(), String::new()),
     };
-    CloudError { call, refusal: meaning(error), code, message, request: None }
+    CloudError { call, refusal, code, message, request: None }
 }

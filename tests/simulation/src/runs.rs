@@ -240,6 +240,6 @@ pub(crate) fn me(s: &mut State, id: &str) -> Me {
         mac: eni.mac.parse().expect(wrong),
         address: eni.private_ips[0],
         subnet: Some((subnet.id.parse().expect(wrong), subnet.cidr.to_string().parse().expect(wrong))),
-        target_state: member.map(|member| member.target.clone()),
+        target_state: member.map(|member| member.target.as_str().into()),
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::types::{Filter, Tag};
 use berth_lifecycle::ports::{Cloud, CloudError, Refusal};
-use berth_plan::ec2::{EniSeen, InstanceSeen, VolumeSeen};
+use berth_plan::ec2::{EniSeen, InstanceSeen, LifecycleState, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -140,7 +140,7 @@ impl Cloud for Ec2 {
     async fn group_states(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> Result<BTreeMap<InstanceId, String>, CloudError> {
+    ) -> Result<BTreeMap<InstanceId, LifecycleState>, CloudError> {
         let ids: Vec<&InstanceId> = ids.iter().collect();
         let mut found = BTreeMap::new();
         for some in ids.chunks(GROUP_IDS) {
@@ -154,7 +154,7 @@ impl Cloud for Ec2 {
                 if let (Some(Ok(id)), Some(state)) =
                     (one.instance_id().map(str::parse), one.lifecycle_state())
                 {
-                    found.insert(id, state.to_owned());
+                    found.insert(id, state.into());
                 }
             }
         }

@@ -62,6 +62,7 @@ async fn metadata(client: &Client) -> Result<Metadata, String> {
         .zip(cidr)
         .map(|(id, cidr)| Ok::<_, String>((parsed::<SubnetId>(&id)?, parsed::<Subnet>(&cidr)?)))
         .transpose()?;
+    let target_state = optional(client, "autoscaling/target-lifecycle-state").await?;
     let me = Me {
         instance: parsed(&get("instance-id").await?)?,
         boot: boot_id()?,
@@ -72,7 +73,7 @@ async fn metadata(client: &Client) -> Result<Metadata, String> {
         mac: parsed(&mac)?,
         address: parsed(&get("local-ipv4").await?)?,
         subnet,
-        target_state: optional(client, "autoscaling/target-lifecycle-state").await?,
+        target_state: target_state.map(|state| parsed(&state)).transpose()?,
     };
     let domain = optional(client, "services/domain").await?.unwrap_or_else(|| "amazonaws.com".to_owned());
     let mut tags = BTreeMap::new();

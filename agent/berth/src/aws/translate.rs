@@ -1,7 +1,7 @@
 //! EC2's shapes turned into ours. What lacks an id that we need is left out.
 
 use aws_sdk_ec2::types::{Filter, Instance, NetworkInterface, Tag, Volume};
-use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
+use berth_plan::ec2::{AttachmentState, EniAttachment, EniSeen, InstanceSeen, VolumeAttachment, VolumeSeen};
 use std::net::Ipv4Addr;
 
 pub(super) const CLUSTER_TAG: &str = "berth:cluster";
@@ -28,8 +28,9 @@ pub(super) fn eni(eni: &NetworkInterface) -> Option<EniSeen> {
         Some(EniAttachment {
             id: attachment.attachment_id()?.parse().ok()?,
             instance: attachment.instance_id().and_then(|id| id.parse().ok()),
-            status: attachment.status()?.as_str().to_owned(),
+            state: attachment.status()?.as_str().into(),
             index: u32::try_from(attachment.device_index().unwrap_or(0)).ok()?,
+            delete_on_termination: attachment.delete_on_termination().unwrap_or(false),
         })
     });
     Some(EniSeen {
@@ -40,6 +41,9 @@ pub(super) fn eni(eni: &NetworkInterface) -> Option<EniSeen> {
         subnet: eni.subnet_id()?.parse().ok()?,
         mac: eni.mac_address()?.parse().ok()?,
         addresses,
+        status: eni.status().map_or("unknown", |status| status.as_str()).into(),
+        requester_managed: eni.requester_managed().unwrap_or(false),
+        kind: eni.interface_type().map_or("interface", |kind| kind.as_str()).to_owned(),
         attachment,
     })
 }
@@ -49,7 +53,7 @@ pub(super) fn volume(volume: &Volume) -> Option<VolumeSeen> {
         Some(VolumeAttachment {
             instance: attachment.instance_id()?.parse().ok()?,
             device: attachment.device().unwrap_or_default().to_owned(),
-            state: attachment.state()?.as_str().to_owned(),
+            state: attachment.state()?.as_str().into(),
             delete_on_termination: attachment.delete_on_termination().unwrap_or(false),
         })
     });
@@ -58,12 +62,12 @@ pub(super) fn volume(volume: &Volume) -> Option<VolumeSeen> {
         name: tag(volume.tags(), "Name").map(str::to_owned),
         cluster: tag(volume.tags(), CLUSTER_TAG).map(str::to_owned),
         zone: volume.availability_zone()?.parse().ok()?,
-        state: volume.state()?.as_str().to_owned(),
+        state: volume.state()?.as_str().into(),
         size: u32::try_from(volume.size().unwrap_or(0)).unwrap_or(0),
         multi_attach: volume.multi_attach_enabled().unwrap_or(false),
         from_snapshot: volume.snapshot_id().is_some_and(|id| !id.is_empty()),
         format: tag(volume.tags(), berth_plan::disk::consent::TAG).map(str::to_owned),
-        attachments: attachments.filter(|attachment| attachment.state != "detached").collect(),
+        attachments: attachments.filter(|attachment| attachment.state != AttachmentState::Detached).collect(),
     })
 }
 
@@ -76,7 +80,7 @@ pub(super) fn instance(instance: &Instance) -> InstanceSeen {
         .filter(|attachment| attachment.network_card_index().unwrap_or(0) == 0)
         .filter_map(|attachment| u32::try_from(attachment.device_index()?).ok());
     InstanceSeen {
-        state: instance.state().and_then(|s| s.name()).map(|n| n.as_str().to_owned()).unwrap_or_default(),
+        state: instance.state().and_then(|s| s.name()).map(|n| n.as_str().into()).unwrap_or_default(),
         devices: devices.map(str::to_owned).collect(),
         indexes: indexes.collect(),
         tags: instance

@@ -219,7 +219,7 @@ fn holders(slot: &SlotSeen, answers: &Answers, config: &Config) -> Value {
             let who = |id: &Option<InstanceId>| {
                 id.as_ref().map_or("a service of AWS", InstanceId::as_str).to_owned()
             };
-            let enis: Vec<_> = enis.map(|a| format!("{} {}", who(&a.instance), a.status)).collect();
+            let enis: Vec<_> = enis.map(|a| format!("{} {}", who(&a.instance), a.state)).collect();
             (json!(volumes), json!(enis))
         }
     };
@@ -239,7 +239,7 @@ fn attached(me: Option<&InstanceId>, answers: &Answers) -> Value {
     let enis: Vec<Value> = enis
         .iter()
         .filter_map(|e| Some((e, e.attachment.as_ref().filter(|a| a.instance.as_ref() == me)?)))
-        .map(|(e, a)| json!({"eni": e.id, "name": e.name, "addresses": e.addresses, "state": a.status}))
+        .map(|(e, a)| json!({"eni": e.id, "name": e.name, "addresses": e.addresses, "state": a.state}))
         .collect();
     json!({"volumes": volumes, "enis": enis})
 }

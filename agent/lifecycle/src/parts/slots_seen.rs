@@ -2,7 +2,7 @@
 
 use crate::retry::{Next, Patience, retry};
 use crate::{Agent, Step, Trouble};
-use berth_plan::ec2::Picture;
+use berth_plan::ec2::{InstanceState, Picture};
 use berth_plan::outcome::Kind;
 use berth_plan::slot::{Slot, slots};
 use berth_plan::{InstanceId, Millis};
@@ -59,7 +59,9 @@ async fn look(agent: &Agent, named: &BTreeSet<InstanceId>) -> Result<Picture, Tr
     // Only who runs may be on its way out by Auto Scaling's word.
     let running = |id: &&InstanceId| {
         **id != agent.me.instance
-            && instances.get(*id).is_some_and(|i| matches!(i.state.as_str(), "running" | "pending"))
+            && instances
+                .get(*id)
+                .is_some_and(|i| matches!(i.state, InstanceState::Running | InstanceState::Pending))
     };
     let living: BTreeSet<InstanceId> = asked.iter().filter(running).cloned().collect();
     let group_states = match living.is_empty() {

@@ -9,6 +9,7 @@ use super::slots_seen::{SlotsSeen, observe};
 use crate::ports::Refusal;
 use crate::retry::LOOKS;
 use crate::{Boot, Step, Trouble};
+use berth_plan::ec2::AttachmentState;
 use berth_plan::records::{SlotRecords, State};
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::superfluous;
@@ -94,7 +95,7 @@ async fn detach(boot: &Boot, slot: &Slot) {
     let me = &boot.me.instance;
     if let Some(volume) = slot.volume.as_ref().filter(|v| {
         // One that is on its way off was sent already.
-        v.attachments.iter().any(|a| a.instance == *me && a.state != "detaching")
+        v.attachments.iter().any(|a| a.instance == *me && a.state != AttachmentState::Detaching)
     }) {
         boot.ports.timeline.fact(
             STEP,
@@ -112,7 +113,7 @@ async fn detach(boot: &Boot, slot: &Slot) {
         .eni
         .as_ref()
         .and_then(|eni| eni.attachment.as_ref())
-        .filter(|a| a.instance.as_ref() == Some(me) && a.status != "detaching");
+        .filter(|a| a.instance.as_ref() == Some(me) && a.state != AttachmentState::Detaching);
     if let Some(attachment) = attachment {
         boot.ports
             .timeline

@@ -1,41 +1,11 @@
 //! EC2 as the stories use it.
 
 use async_trait::async_trait;
-use berth_plan::ec2::{EniSeen, InstanceSeen, VolumeSeen};
+pub use berth_plan::ec2::Refusal;
+use berth_plan::ec2::{EniSeen, InstanceSeen, LifecycleState, VolumeSeen};
 use berth_plan::{AttachmentId, EniId, InstanceId, Subnet, SubnetId, VolumeId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// What a refusal means for the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Attached to some instance, this one included.
-    InUse,
-    /// The resource or the instance is not in a state for this yet.
-    WrongState,
-    /// Another Availability Zone.
-    WrongZone,
-    /// The device name or index is taken.
-    PlaceTaken,
-    /// The instance type takes no more attachments.
-    Limit,
-    /// EC2 does not know it, or not yet.
-    NotFound,
-    /// It is not attached: a detach is done.
-    NotAttached,
-    /// The role may not.
-    Unauthorized,
-    /// The volume's key cannot be used.
-    Key,
-    /// Credentials expired, or this host's clock is off.
-    Credentials,
-    /// Too many calls.
-    Throttled,
-    /// No answer, or a server error: a change may or may not have been made.
-    Unknown,
-    /// Anything else.
-    Other,
-}
 
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +67,7 @@ pub trait Cloud: Send + Sync {
     async fn group_states(
         &self,
         ids: &BTreeSet<InstanceId>,
-    ) -> Result<BTreeMap<InstanceId, String>, CloudError>;
+    ) -> Result<BTreeMap<InstanceId, LifecycleState>, CloudError>;
 
     /// DescribeSubnets.
     async fn subnet(&self, id: &SubnetId) -> Result<Subnet, CloudError>;

@@ -7,7 +7,7 @@ use crate::ports::Refusal;
 use crate::retry::{LOOKS, Patience, pause};
 use crate::{Boot, Step, Trouble};
 use berth_plan::InstanceId;
-use berth_plan::ec2::{EniSeen, Picture, free_device_index};
+use berth_plan::ec2::{AttachmentState, EniSeen, Picture, free_device_index};
 
 const STEP: Step = Step::AttachEni;
 
@@ -64,9 +64,9 @@ pub(crate) async fn attach_eni(boot: &Boot, held: &Held, picture: &Picture) -> R
 /// An interface that is on its way off this instance has to be attached again.
 fn is_on(eni: &EniSeen, me: &InstanceId) -> bool {
     let attachment = eni.attachment.as_ref().filter(|a| a.instance.as_ref() == Some(me));
-    attachment.is_some_and(|a| matches!(a.status.as_str(), "attached" | "attaching"))
+    attachment.is_some_and(|a| matches!(a.state, AttachmentState::Attached | AttachmentState::Attaching))
 }
 
 fn holder(eni: &EniSeen) -> Option<&InstanceId> {
-    eni.attachment.as_ref().filter(|a| a.status != "detached")?.instance.as_ref()
+    eni.attachment.as_ref().filter(|a| a.state != AttachmentState::Detached)?.instance.as_ref()
 }

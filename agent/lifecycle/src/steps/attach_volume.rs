@@ -14,7 +14,7 @@ use crate::parts::target::{Target, Targeted};
 use crate::ports::Refusal;
 use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
-use berth_plan::ec2::{Picture, free_device_index, free_device_name};
+use berth_plan::ec2::{InstanceState, Picture, free_device_index, free_device_name};
 use berth_plan::outcome::Kind;
 use berth_plan::records::{Claim, SlotRecords};
 use berth_plan::slot::Slot;
@@ -276,8 +276,8 @@ async fn take_claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
 async fn refuse_living(boot: &Boot, slot: &Slot, other: &InstanceId) -> Result<(), Next> {
     let asked = BTreeSet::from([other.clone()]);
     let seen = boot.ports.cloud.instances(&asked).await.map_err(|e| Trouble::cloud(STEP, &e))?;
-    match seen.get(other).map(|i| i.state.as_str()) {
-        None | Some("terminated" | "shutting-down") => Ok(()),
+    match seen.get(other).map(|i| &i.state) {
+        None | Some(InstanceState::Terminated | InstanceState::ShuttingDown) => Ok(()),
         Some(state) => {
             let sentence = format!("slot {} is claimed by {other}, which is {state}", slot.id);
             Err(Next::Stop(Trouble::elsewhere(STEP, sentence)))

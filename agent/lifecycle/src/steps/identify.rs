@@ -1,6 +1,7 @@
 //! Step 1: who am I, and may I claim at all.
 
 use crate::{Me, Step, Trouble};
+use berth_plan::ec2::LifecycleState;
 use berth_plan::outcome::Kind;
 
 /// Families whose instances run on Xen: their volumes have no serial, so a device cannot be told to be the slot's
@@ -13,13 +14,13 @@ const XEN: [&str; 24] = [
 /// Refuses an instance that cannot claim. A sentence: it must not claim now, without any trouble.
 pub(crate) fn refuse_unfit(me: &Me) -> Result<Option<String>, Trouble> {
     if let Some(state) = &me.target_state {
-        if state.starts_with("Warmed:") {
+        if state.is_warmed() {
             return Ok(Some(format!(
                 "the target state of {} is {state}: it claims when it is taken out of the warm pool",
                 me.instance
             )));
         }
-        if state == "Terminated" {
+        if *state == LifecycleState::Terminated {
             return Ok(Some(format!(
                 "the target state of {} is {state}: a terminating instance does not claim",
                 me.instance

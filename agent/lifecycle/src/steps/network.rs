@@ -56,7 +56,7 @@ async fn appeared(boot: &Boot, eni: &EniSeen) -> Result<(), Trouble> {
                 .iter()
                 .find(|e| e.id == eni.id)
                 .and_then(|e| e.attachment.as_ref())
-                .map_or_else(|| "not attached".to_owned(), |a| a.status.clone()),
+                .map_or_else(|| "not attached".to_owned(), |a| a.state.to_string()),
             Err(error) => error.to_string(),
         };
         let sentence = format!(

@@ -9,6 +9,7 @@ use crate::ports::{Unit, UnitState};
 use crate::retry::{LOOKS, Next, Patience, retry};
 use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
+use berth_plan::ec2::AttachmentState;
 use berth_plan::outcome::Kind;
 use berth_plan::service::Registration;
 
@@ -127,7 +128,7 @@ async fn confirmed(boot: &Boot, held: &Held) -> Result<(), Trouble> {
             .volume
             .iter()
             .flat_map(|v| &v.attachments)
-            .find(|a| !matches!(a.state.as_str(), "attached" | "attaching"));
+            .find(|a| !matches!(a.state, AttachmentState::Attached | AttachmentState::Attaching));
         match leaving {
             None => Ok(()),
             Some(attachment) => {

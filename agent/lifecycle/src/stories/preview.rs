@@ -12,7 +12,7 @@ use crate::parts::stray_attachments::{Strays, strays};
 use crate::steps::refuse_unfit;
 use crate::{Agent, Step, Trouble, boot_state};
 use berth_plan::disk::preview::{self as disk_preview, DiskPreview};
-use berth_plan::ec2::Picture;
+use berth_plan::ec2::{InstanceState, Picture};
 use berth_plan::outcome::{EXIT_CONFIGURATION, Kind};
 use berth_plan::records::{Claim, SlotRecords};
 use berth_plan::service::Registration;
@@ -116,7 +116,7 @@ async fn look(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Look, Troubl
     loop {
         let mut seen = observe(agent, &named).await?;
         for instance in gone {
-            seen.picture.instances.entry(instance.clone()).or_default().state = "terminated".to_owned();
+            seen.picture.instances.entry(instance.clone()).or_default().state = InstanceState::Terminated;
             seen.picture.asked.insert(instance.clone());
         }
         let mut absences = Absences::default();
@@ -219,7 +219,7 @@ fn shown(agent: &Agent, picture: &Picture, id: &InstanceId) -> String {
     match (picture.instances.get(id), picture.group_states.get(id)) {
         (None, _) if !picture.asked.contains(id) => "not looked up".to_owned(),
         (None, _) => "unknown to EC2".to_owned(),
-        (Some(seen), None) => seen.state.clone(),
+        (Some(seen), None) => seen.state.to_string(),
         (Some(seen), Some(group)) => format!("{}, {group}", seen.state),
     }
 }

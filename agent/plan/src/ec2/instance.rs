@@ -1,12 +1,13 @@
 //! Instances, as EC2 shows them, and the places where something can be attached to one.
 
+use super::InstanceState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An instance as DescribeInstances shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InstanceSeen {
-    /// `pending`, `running`, `shutting-down`, `terminated`, `stopping`, `stopped`.
-    pub state: String,
+    /// Its state.
+    pub state: InstanceState,
     /// Device names of its block device mapping.
     pub devices: BTreeSet<String>,
     /// Device indexes of its interfaces on network card 0.

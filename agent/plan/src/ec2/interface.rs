@@ -1,5 +1,6 @@
 //! Network interfaces, as EC2 shows them.
 
+use super::{AttachmentState, EniStatus};
 use crate::{AttachmentId, EniId, InstanceId, MacAddress, SubnetId, Zone};
 use std::net::Ipv4Addr;
 
@@ -20,6 +21,12 @@ pub struct EniSeen {
     pub mac: MacAddress,
     /// Private IPv4 addresses, the primary one first.
     pub addresses: Vec<Ipv4Addr>,
+    /// Its status.
+    pub status: EniStatus,
+    /// A service of AWS made it and manages it: nobody else may attach it.
+    pub requester_managed: bool,
+    /// `interface`, or the kind of service that it is for (`lambda`, `nat_gateway`, …).
+    pub kind: String,
     /// What it is attached to.
     pub attachment: Option<EniAttachment>,
 }
@@ -31,8 +38,10 @@ pub struct EniAttachment {
     pub id: AttachmentId,
     /// The instance; none where a service of AWS holds it.
     pub instance: Option<InstanceId>,
-    /// `attaching`, `attached`, `detaching`, `detached`.
-    pub status: String,
+    /// Its state.
+    pub state: AttachmentState,
     /// The device index on the instance.
     pub index: u32,
+    /// Whether the instance's end deletes the interface.
+    pub delete_on_termination: bool,
 }

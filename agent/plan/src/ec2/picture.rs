@@ -2,7 +2,7 @@
 //!
 //! A picture is taken before the lock and may be old when it is used; it never proves a right, it only proposes.
 
-use super::{EniSeen, InstanceSeen, VolumeSeen};
+use super::{EniSeen, InstanceSeen, LifecycleState, VolumeSeen};
 use crate::InstanceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,5 +18,5 @@ pub struct Picture {
     /// The instances that were asked for at all.
     pub asked: BTreeSet<InstanceId>,
     /// Life-cycle states of Auto Scaling of those of them that are in a group.
-    pub group_states: BTreeMap<InstanceId, String>,
+    pub group_states: BTreeMap<InstanceId, LifecycleState>,
 }

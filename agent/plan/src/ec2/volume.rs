@@ -1,5 +1,6 @@
 //! Volumes, as EC2 shows them.
 
+use super::{AttachmentState, VolumeState};
 use crate::{InstanceId, VolumeId, Zone};
 
 /// A volume as DescribeVolumes shows it.
@@ -13,8 +14,8 @@ pub struct VolumeSeen {
     pub cluster: Option<String>,
     /// Where it is.
     pub zone: Zone,
-    /// `available`, `in-use`, `creating`, `error`, …
-    pub state: String,
+    /// Its state.
+    pub state: VolumeState,
     /// GiB.
     pub size: u32,
     /// Multi-Attach takes away the exclusion on which berth rests.
@@ -34,8 +35,8 @@ pub struct VolumeAttachment {
     pub instance: InstanceId,
     /// The device name that was asked for.
     pub device: String,
-    /// `attaching`, `attached`, `detaching`, `detached`, `busy`.
-    pub state: String,
+    /// Its state.
+    pub state: AttachmentState,
     /// Whether the instance's end deletes the data.
     pub delete_on_termination: bool,
 }

@@ -3,7 +3,7 @@
 //! One dead or missing witness is never enough: a slot is free when all its holders are gone or me.
 
 use crate::InstanceId;
-use crate::ec2::Picture;
+use crate::ec2::{InstanceState as State, LifecycleState as Group, Picture};
 
 /// How an instance stands towards the slot that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,22 +57,27 @@ pub fn standing(me: &InstanceId, holder: &InstanceId, picture: &Picture, absence
             "{holder} is unknown to EC2, which is no proof of its end for an hour"
         ));
     };
-    let group = picture.group_states.get(holder).map(String::as_str);
-    match (instance.state.as_str(), group) {
-        ("terminated", _) => Standing::Gone,
-        ("shutting-down", _) => Standing::Going(format!("{holder} is shutting down")),
-        ("stopping" | "stopped", _) => {
-            Standing::Taken(format!("{holder} is {} and may be started again", instance.state))
+    match (&instance.state, picture.group_states.get(holder)) {
+        (State::Terminated, _) => Standing::Gone,
+        (State::ShuttingDown, _) => Standing::Going(format!("{holder} is shutting down")),
+        (state @ (State::Stopping | State::Stopped), _) => {
+            Standing::Taken(format!("{holder} is {state} and may be started again"))
         }
-        (_, Some(state @ ("Terminating:Wait" | "Terminating:Proceed" | "Terminating"))) => {
+        (_, Some(state @ (Group::TerminatingWait | Group::TerminatingProceed | Group::Terminating))) => {
             Standing::Going(format!("{holder} is {state}"))
         }
         (
             _,
-            Some(state @ ("Standby" | "EnteringStandby" | "Detached" | "Detaching" | "Terminating:Retained")),
+            Some(
+                state @ (Group::Standby
+                | Group::EnteringStandby
+                | Group::Detached
+                | Group::Detaching
+                | Group::TerminatingRetained),
+            ),
         ) => Standing::Taken(format!("{holder} is {state}: an operator or its group decides")),
         // The plain holder of thousands of slots: one allocation, where a format makes several.
-        (state, _) => Standing::Taken([holder.as_str(), " is ", state].concat()),
+        (state, _) => Standing::Taken([holder.as_str(), " is ", state.as_str()].concat()),
     }
 }
 
@@ -89,10 +94,10 @@ mod tests {
         if let Some(state) = state {
             picture
                 .instances
-                .insert(holder.clone(), InstanceSeen { state: state.to_owned(), ..Default::default() });
+                .insert(holder.clone(), InstanceSeen { state: state.into(), ..Default::default() });
         }
         if let Some(group) = group {
-            picture.group_states.insert(holder.clone(), group.to_owned());
+            picture.group_states.insert(holder.clone(), group.into());
         }
         standing(&me, &holder, &picture, absence)
     }
