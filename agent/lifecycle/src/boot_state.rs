@@ -4,13 +4,13 @@ use crate::parts::agreement::Agreement;
 use crate::parts::notes;
 use crate::ports::Host;
 use crate::retry::Patience;
-use crate::{Agent, Trouble};
+use crate::{Agent, Step, Trouble};
 use berth_plan::config::Config;
 use berth_plan::outcome::{Kind, permission_patience};
 use berth_plan::records::{Holder, Intent, SlotRecords, VERSION};
 use berth_plan::slot::Slot;
 use berth_plan::{AttachmentId, BrokerId, Millis, Token};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,6 +43,7 @@ pub struct Boot {
     progress: Mutex<Progress>,
     strays: AtomicBool,
     unfinished: Mutex<BTreeMap<BrokerId, Agreement>>,
+    undone: Mutex<BTreeSet<BrokerId>>,
 }
 
 /// State file: when the first run of this kernel boot began.
@@ -76,7 +77,8 @@ impl Boot {
         // An earlier run of this boot was ended amid something: what it asked for may land yet.
         let strays = AtomicBool::new(noted.is_some());
         let deadline = AtomicU64::new(deadline);
-        Self { agent, token, deadline, progress, strays, unfinished: Mutex::default() }
+        let (unfinished, undone) = Default::default();
+        Self { agent, token, deadline, progress, strays, unfinished, undone }
     }
 
     /// When this boot's deadline is, by `Host::since_boot`.
@@ -120,6 +122,21 @@ impl Boot {
     /// The claim of an unfinished slot was given back.
     pub(crate) fn finished(&self, id: BrokerId) {
         self.unfinished.lock().expect("no holder of this lock panics").remove(&id);
+    }
+
+    /// EC2 accepted an attach of this slot and undid it. Said once, another slot is chosen where there is one; said again, it is
+    /// a fault of this slot. Somebody may have detached it by hand, once.
+    pub(crate) fn attach_was_undone(&self, step: Step, sentence: String) -> Trouble {
+        let Some(id) = self.progress().slot.map(|slot| slot.id) else {
+            return Trouble::elsewhere(step, sentence);
+        };
+        let is_new = self.undone.lock().expect("no holder of this lock panics").insert(id);
+        if is_new { Trouble::elsewhere(step, sentence) } else { Trouble::fault(step, "undone", sentence) }
+    }
+
+    /// The slots whose attachment EC2 undid in this run.
+    pub(crate) fn undone(&self) -> BTreeSet<BrokerId> {
+        self.undone.lock().expect("no holder of this lock panics").clone()
     }
 
     /// Whether slots that this run gave up still wait for the looks that finish them.

@@ -2,6 +2,7 @@
 
 use crate::Step;
 use crate::ports::{ClaimsError, CloudError, DiskError, HostError, NetworkError, Refusal, ServiceError};
+use berth_plan::ec2::Whose;
 use berth_plan::outcome::Kind;
 use std::fmt;
 
@@ -55,7 +56,9 @@ impl Trouble {
     pub(crate) fn cloud(step: Step, error: &CloudError) -> Self {
         let kind = match error.refusal {
             Refusal::Unauthorized => Kind::Permission,
-            Refusal::Key | Refusal::WrongZone | Refusal::Limit | Refusal::Unsupported => Kind::Configuration,
+            Refusal::Key | Refusal::WrongZone | Refusal::Limit | Refusal::Unsupported | Refusal::Account => {
+                Kind::Configuration
+            }
             _ => Kind::ControlPlane,
         };
         let advice = match error.refusal {
@@ -74,14 +77,23 @@ impl Trouble {
         Self::new(step, kind, format!("{error}{advice}"))
     }
 
-    /// A refused attach. That the slot's part is still on somebody, or not yet in a state for it, is nobody's fault but
-    /// the slot's own wait.
+    /// A refused attach: whose trouble it is decides. What belongs to the slot's volume or interface alone passes the slot
+    /// over; that it is still on somebody is a wait.
     pub(crate) fn attach(step: Step, error: &CloudError) -> Self {
-        let kind = match error.refusal {
-            Refusal::InUse | Refusal::NotAvailable | Refusal::WrongState => Kind::NoSlot,
-            _ => return Self::cloud(step, error),
-        };
-        Self::new(step, kind, error.to_string())
+        match (error.refusal, error.refusal.whose()) {
+            (Refusal::InUse | Refusal::NotAvailable, _) => Self::new(step, Kind::NoSlot, error.to_string()),
+            // Deleted between the look and the call; or not to be seen yet, and then a later look finds it.
+            (Refusal::NotFound, _) => Self::elsewhere(step, error.to_string()),
+            (Refusal::Key, _) => Self::fault(
+                step,
+                "refused",
+                format!(
+                    "{error}; enable the volume's key, and allow kms:CreateGrant and kms:Decrypt on it to the instance's role"
+                ),
+            ),
+            (_, Whose::Slot) => Self::fault(step, "refused", error.to_string()),
+            _ => Self::cloud(step, error),
+        }
     }
 
     pub(crate) fn claims(step: Step, error: &ClaimsError) -> Self {

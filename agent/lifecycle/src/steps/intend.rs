@@ -16,7 +16,7 @@ use crate::{Boot, Step, Trouble};
 use berth_plan::outcome::Kind;
 use berth_plan::records::SlotRecords;
 use berth_plan::slot::Slot;
-use berth_plan::slot::choose::{Choice, Decision, choose};
+use berth_plan::slot::choose::{Choice, Decision, choose_avoiding};
 use berth_plan::{BrokerId, InstanceId, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,7 +152,8 @@ async fn decide(
         };
         absences.clock(lock.taken_at(), boot.ports.host.since_boot());
         let judge = judge(boot, &seen.picture, &records, absences);
-        let decision = choose(&observed(boot, seen, &records, &registrations, &judge));
+        let observed = observed(boot, seen, &records, &registrations, &judge);
+        let decision = choose_avoiding(&observed, &boot.undone());
         let intended = match &decision.choice {
             Choice::Take(id) | Choice::Succeed(id, _) if boot.is_overdue() => {
                 lock.unlock().await;

@@ -126,7 +126,7 @@ async fn device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Tro
         // Detached by somebody: waiting for its device would be in vain.
         absent = if state == "not attached" { absent + 1 } else { 0 };
         if absent >= AGREEING_READS {
-            return Err(Trouble::elsewhere(STEP, sentence));
+            return Err(boot.attach_was_undone(STEP, sentence));
         }
         if boot.is_overdue() {
             return Err(Trouble::new(STEP, Kind::Host, sentence));

@@ -122,6 +122,20 @@ pub fn choose(observed: &Observed<'_>) -> Decision {
     Decision { choice: unless_unjudged(&passed, Choice::Nothing), passed }
 }
 
+/// The choice, and another slot than `avoided` where one can be taken: EC2 undid the attachment of those in this run.
+pub fn choose_avoiding(observed: &Observed<'_>, avoided: &BTreeSet<BrokerId>) -> Decision {
+    let first = choose(observed);
+    let is_avoided =
+        matches!(&first.choice, Choice::Take(id) | Choice::Succeed(id, _) if avoided.contains(id));
+    if !is_avoided {
+        return first;
+    }
+    let slots: Vec<Slot> =
+        observed.slots.iter().filter(|slot| !avoided.contains(&slot.id)).cloned().collect();
+    let other = choose(&Observed { slots: &slots, ..*observed });
+    if other.choice == Choice::Nothing { first } else { other }
+}
+
 /// A lower slot whose holder was not looked up may yet be the one to take.
 fn unless_unjudged(passed: &[(BrokerId, Reason)], choice: Choice) -> Choice {
     let unjudged = passed.iter().filter_map(|(_, reason)| match reason {

@@ -1,6 +1,7 @@
 //! Faults of one slot: passed over with a record, detached first, and the next slot taken.
 
 use crate::{ready, the_instance};
+use region::model::{EniChange, Fault, FaultKind, Key, VolumeChange};
 use simulation::claims::node;
 use simulation::{Content, Scene, Settled, simulate};
 
@@ -129,4 +130,56 @@ fn sixteen_bad_slots_are_passed_over_in_the_time_of_their_attachments() {
         }
         world.assert_lawful();
     });
+}
+
+/// As EBS does with a bad volume: accepted, attached, and then not.
+#[test]
+fn a_slot_whose_attachment_ec2_undoes_is_not_chosen_again_while_another_is_vacant() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        world.with(|s| {
+            s.region.settings_mut().delays.volume_attach = region::model::Delay::Fixed(60_000);
+            let volume = s.rules.slots[&0].0.clone();
+            let undone = Fault::next("AttachVolume", FaultKind::Undone(3_000));
+            s.region.inject(Fault { resource: Some(volume), count: Some(9), ..undone });
+        });
+        let instance = the_instance(&world).await;
+        let exit = world.boot(&instance).exit().await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        assert_eq!(exit, ready(1), "{trace}");
+        assert!(!world.with(|s| s.zk.nodes.contains_key(&node("faults", 0))), "once is no fault\n{trace}");
+        world.assert_lawful();
+    });
+}
+
+/// What belongs to one volume or interface alone costs its slot, not the boot.
+#[test]
+fn a_slot_whose_part_ec2_will_not_attach_is_passed_over() {
+    let spoil: [(&str, fn(&mut simulation::State)); 2] = [
+        ("CustomerKeyHasBeenRevoked", |s| {
+            let volume = s.rules.slots[&0].0.clone();
+            let key = Some(Key::Disabled);
+            assert!(s.region.set_volume(&volume, &VolumeChange { key, ..Default::default() }));
+        }),
+        ("AuthFailure", |s| {
+            let eni = s.rules.slots[&0].1.clone();
+            let requester_managed = Some(true);
+            assert!(s.region.set_eni(&eni, &EniChange { requester_managed, ..Default::default() }));
+        }),
+    ];
+    for (code, spoil) in spoil {
+        simulate(async {
+            let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+            world.with(spoil);
+            let instance = the_instance(&world).await;
+            let exit = world.boot(&instance).exit().await;
+            let trace = world.with(|s| s.trace.join("\n"));
+            assert_eq!(exit, ready(1), "{code}\n{trace}");
+            assert!(trace.contains(code), "{code}\n{trace}");
+            world.pass(60_000).await;
+            let left = world.with(|s| s.region.brought_to(&instance));
+            assert_eq!((left.0.len(), left.1.len()), (1, 1), "{code} {left:?}\n{trace}");
+            world.assert_lawful();
+        });
+    }
 }

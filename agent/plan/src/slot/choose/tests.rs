@@ -76,6 +76,10 @@ impl World {
     }
 
     fn choose(&self) -> Decision {
+        self.observed(choose)
+    }
+
+    fn observed<T>(&self, look: impl FnOnce(&Observed<'_>) -> T) -> T {
         let standing = |_: BrokerId, who: &InstanceId| {
             let among = |set: &BTreeSet<u32>| set.iter().any(|n| instance(*n) == *who);
             if *who == instance(ME) {
@@ -90,7 +94,7 @@ impl World {
                 Standing::Taken(format!("{who} is running"))
             }
         };
-        choose(&Observed {
+        look(&Observed {
             me: &instance(ME),
             slots: &self.slots,
             records: &self.records,
@@ -237,4 +241,17 @@ proptest! {
             other => prop_assert!(false, "{other:?}"),
         }
     }
+}
+
+#[test]
+fn a_slot_whose_attachment_was_undone_is_taken_only_where_there_is_no_other() {
+    let world = World::default().with(1, None, empty()).with(2, None, empty());
+    let choice = |world: &World, avoided: &[u32]| {
+        world.observed(|observed| choose_avoiding(observed, &avoided.iter().map(|n| id(*n)).collect()).choice)
+    };
+    assert_eq!(choice(&world, &[]), Choice::Take(id(1)));
+    assert_eq!(choice(&world, &[1]), Choice::Take(id(2)));
+    assert_eq!(choice(&world, &[1, 2]), Choice::Take(id(1)));
+    let mine = World::default().claimed(1, Some(ME), true).with(2, None, empty());
+    assert_eq!(choice(&mine, &[1]), Choice::Resume(id(1)), "what is mine stays mine");
 }
