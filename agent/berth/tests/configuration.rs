@@ -139,7 +139,32 @@ const MISTAKES: &[(&[u8], &str)] = &[
     ),
     one(
         b"cluster = \"a\"\nzookeeper = \"z/a//b\"\n",
-        "{}/berth.toml:2:13: `zookeeper`: the chroot \"/a//b\" has an empty part",
+        "{}/berth.toml:2:13: `zookeeper`: the chroot \"/a//b\" has an empty part, with which Kafka does not start: write \"z/a/b\"",
+    ),
+    one(
+        b"cluster = \"a\"\nzookeeper = \"z:2181/kafka/\"\n",
+        "{}/berth.toml:2:13: `zookeeper`: the chroot \"/kafka/\" has an empty part, with which Kafka does not start: write \"z:2181/kafka\"",
+    ),
+    one(
+        b"cluster = \"a\"\nzookeeper = \"x:1/kafka,y:2/kafka\"\n",
+        "{}/berth.toml:2:13: `zookeeper`: \"x:1/kafka,y:2/kafka\": to Kafka the chroot begins at the first / and has all that follows: write it once, \"x:1,y:2/kafka\"",
+    ),
+    one(
+        b"cluster = \"a\"\nzookeeper = \"x:1, y:2/kafka\"\n",
+        "{}/berth.toml:2:13: `zookeeper`: \"x:1, y:2/kafka\" has a blank, which not every reader takes off: write \"x:1,y:2/kafka\"",
+    ),
+    // What is shown is on one line, whatever it has.
+    one(
+        b"cluster = \"a\"\nzookeeper = \"x:1/a\\u0007\"\n",
+        "{}/berth.toml:2:13: `zookeeper`: the chroot \"/a\\u{7}\" has the character '\\u{7}', with which Kafka does not start",
+    ),
+    one(
+        b"cluster = \"a\"\nzookeeper = \"z\"\n[kafka]\nunit = \"kafka\"\n",
+        "{}/berth.toml:4:8: `kafka.unit`: \"kafka\" is no name of a service unit, as kafka.service; write \"kafka.service\"",
+    ),
+    one(
+        b"cluster = \"a\"\nzookeeper = \"z\"\n[kafka]\nlisteners = [\"plaintext://{address}:9092\"]\n",
+        "{}/berth.toml:4:13: `kafka.listeners`: \"plaintext://{address}:9092\": Kafka registers listener names in capitals: write \"PLAINTEXT://{address}:9092\"",
     ),
     one(
         b"cluster = \"a\"\n",

@@ -11,7 +11,7 @@ pub struct MacAddress(pub [u8; 6]);
 
 /// A text that is no Ethernet address or no IPv4 subnet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not {expected}")]
+#[error("{} is not {expected}", crate::remote_text::quoted(.text))]
 pub struct NotAnAddress {
     text: String,
     expected: &'static str,

@@ -4,9 +4,12 @@
 //! An unknown key, a bad value or a missing key is one sentence with the place and the nearest right name.
 
 mod check;
+mod connect;
 mod layer;
+mod listeners;
 mod schema;
+mod values;
 
-pub use check::{Config, Ready, Telling};
+pub use check::{Config, NoZoneId, Ready, Telling};
 pub use layer::{Layers, Place, Refused};
 pub use schema::{KEYS, Key};

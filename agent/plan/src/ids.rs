@@ -1,5 +1,6 @@
 //! Identifiers, checked once where they enter. What holds a `VolumeId` need not ask again whether it looks like one.
 
+use crate::remote_text::quoted;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -8,7 +9,7 @@ pub type Millis = u64;
 
 /// Why a text is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{text}\" is not {expected}")]
+#[error("{} is not {expected}", quoted(.text))]
 pub struct NotAnId {
     text: String,
     expected: &'static str,
@@ -94,6 +95,14 @@ impl fmt::Debug for Short {
     }
 }
 
+fn lower_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident($kept:ty), $expected:literal, $check:expr) => {
         $(#[$doc])*
@@ -167,13 +176,84 @@ text_id!(
     SubnetId(Short), "a subnet id (subnet-…)", |t| ec2("subnet-", t));
 text_id!(
     /// An Availability Zone by name, as `eu-central-1a`.
-    Zone(String), "an Availability Zone", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+    Zone(String), "an Availability Zone", |t| t.len() <= 64 && !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+text_id!(
+/// An Availability Zone by the id that is the same in every account, as `euc1-az1`; of a Local Zone `usw2-lax1-az1`,
+/// of a Wavelength Zone `use1-wl1-bos-wlz1` (EC2 user guide, "Availability Zone IDs").
+ZoneId(String), "an Availability Zone id (euc1-az1)", |t| {
+    let parts: Vec<&str> = t.split('-').collect();
+    let last = parts.last().copied().unwrap_or_default();
+    let number = last.trim_start_matches(|c: char| c.is_ascii_lowercase());
+    t.len() <= 64
+        && parts.len() >= 2
+        && parts.iter().all(|part| !part.is_empty() && part.bytes().all(lower_or_digit))
+        && number.len() < last.len()
+        && is_number(number)
+});
+text_id!(
+/// A region, as `eu-central-1` or `us-gov-west-1`.
+Region(String), "a region (eu-central-1)", |t| {
+    let parts: Vec<&str> = t.split('-').collect();
+    let words = &parts[..parts.len() - 1];
+    t.len() <= 32
+        && words.len() >= 2
+        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+        && parts.last().is_some_and(|last| is_number(last))
+});
+text_id!(
+/// An instance type, as `m5.large` or `u-6tb1.112xlarge`: family and size.
+InstanceType(String), "an instance type (m5.large)", |t| {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| lower_or_digit(b) || b == b'-');
+    t.len() <= 64 && t.split_once('.').is_some_and(|(family, size)| is_part(family) && is_part(size))
+});
+text_id!(
+/// The DNS domain of AWS's services in this partition: `amazonaws.com`, `amazonaws.com.cn`.
+Domain(String), "a domain (amazonaws.com)", |t| {
+    let is_label = |label: &str| {
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(|b| lower_or_digit(b) || b == b'-')
+    };
+    t.len() <= 128 && t.contains('.') && t.split('.').all(is_label)
+});
+text_id!(
+/// A CloudFormation stack, by its name or its ARN (CloudFormation API reference, SignalResource: `StackName`).
+StackName(String), "a stack's name or ARN", |t| match t.strip_prefix("arn:") {
+    Some(rest) => t.len() <= 512 && rest.starts_with("aws") && rest.contains(":stack/") && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-:/".contains(&b)),
+    None => t.len() <= 128
+        && t.starts_with(|c: char| c.is_ascii_alphabetic())
+        && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+});
+text_id!(
+    /// A resource of a template (CloudFormation user guide, "Resources": letters and digits).
+    LogicalId(String), "a logical id (letters and digits)", |t| (1..=255).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric()));
+text_id!(
+/// An Auto Scaling group: printable ASCII without blanks and colons (Auto Scaling API reference,
+/// CreateAutoScalingGroup). A `<` at its start is allowed there too; to berth that is a page of a proxy.
+GroupName(String), "the name of an Auto Scaling group", |t| {
+    (1..=255).contains(&t.len()) && !t.starts_with('<') && t.bytes().all(|b| b.is_ascii_graphic() && b != b':')
+});
+text_id!(
+/// A role of IAM, as the metadata service names it (IAM API reference, CreateRole).
+RoleName(String), "the name of a role", |t| {
+    (1..=128).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+});
 text_id!(
     /// The kernel's boot id: `/proc/sys/kernel/random/boot_id`, new at each boot (random(4)).
     BootId(String), "a kernel boot id", |t| t.len() == 36 && t.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-'));
 text_id!(
     /// What marks a node in ZooKeeper as made by this one run of berth, so that a lost reply can be read back.
     Token(String), "a token", |t| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+
+impl InstanceType {
+    /// `m5` of `m5.large`.
+    pub fn family(&self) -> &str {
+        self.as_str().split_once('.').map_or("", |(family, _)| family)
+    }
+
+    /// Without a hypervisor.
+    pub fn is_metal(&self) -> bool {
+        self.as_str().split_once('.').is_some_and(|(_, size)| size.starts_with("metal"))
+    }
+}
 
 impl VolumeId {
     /// The NVMe serial of the volume: its id without the dash (EC2 user guide, "Map Amazon EBS volumes to NVMe device names").
@@ -199,6 +279,59 @@ mod tests {
         assert_eq!(refused.to_string(), "\"vol-xyz\" is not a volume id (vol-…)");
         assert!("i-0123456789abcdef0".parse::<VolumeId>().is_err());
         assert!("i-0123456789ABCDEF0".parse::<InstanceId>().is_err());
+    }
+
+    /// A proxy's page, an empty answer, half a line: nothing of it is a value.
+    const PAGES: [&str; 6] =
+        ["", "<html><body>502</body></html>", "Bad Gateway", "a\nb", " ", "eu-central-1 "];
+
+    fn reads<T: std::str::FromStr>(good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(text.parse::<T>().is_ok(), "{text:?}");
+        }
+        for text in bad.iter().chain(&PAGES) {
+            assert!(text.parse::<T>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_as_what_it_should_be() {
+        reads::<Region>(
+            &["eu-central-1", "us-gov-west-1", "us-isob-east-1", "eusc-de-east-1"],
+            &["eu", "eu-central", "EU-central-1", "eu--1", "1"],
+        );
+        reads::<ZoneId>(
+            &["euc1-az1", "usw2-lax1-az1", "use1-wl1-bos-wlz1", "apse2-az12"],
+            &["euc1", "euc1-az", "euc1-1", "EUC1-AZ1", "-az1"],
+        );
+        reads::<Zone>(
+            &["eu-central-1a", "us-west-2-lax-1a", "us-east-1-wl1-bos-wlz-1"],
+            &["eu-central-1a\u{0}"],
+        );
+        reads::<InstanceType>(
+            &["m5.large", "u-6tb1.112xlarge", "mac2-m2pro.metal", "c7i.metal-48xl"],
+            &["m5", ".large", "m5.", "m5 .large", "a.b.c"],
+        );
+        reads::<Domain>(
+            &["amazonaws.com", "amazonaws.com.cn", "c2s.ic.gov"],
+            &["com", "a..b", "-a.b", "a.b/c", "a.b:80", "A.b"],
+        );
+        reads::<StackName>(
+            &["kafka", "Kafka-7", "arn:aws:cloudformation:eu-central-1:123456789012:stack/kafka/51af3dc0"],
+            &["7kafka", "a_b", "arn:aws:s3:::x", "arn:gcp:x:stack/y"],
+        );
+        reads::<LogicalId>(&["Brokers", "a1"], &["a-b", "a.b"]);
+        reads::<GroupName>(&["kafka-brokers", "a/b_c.d", "kafka(1)"], &["a:b", "ä"]);
+        reads::<RoleName>(&["kafka-broker", "a.b@c+d=e,f_g"], &["a/b", "a:b"]);
+        let metal: InstanceType = "i3.metal".parse().unwrap();
+        assert_eq!((metal.family(), metal.is_metal()), ("i3", true));
+    }
+
+    #[test]
+    fn what_is_no_id_is_shown_bounded_and_on_one_line() {
+        let page = format!("<html>\n{}", "x".repeat(5_000));
+        let refused = page.parse::<InstanceId>().unwrap_err().to_string();
+        assert!(refused.lines().count() == 1 && refused.len() < 500, "{refused}");
     }
 
     #[test]

@@ -18,4 +18,7 @@ pub mod service;
 pub mod slot;
 
 pub use addressing::{MacAddress, Subnet};
-pub use ids::{AttachmentId, BootId, BrokerId, EniId, InstanceId, Millis, SubnetId, Token, VolumeId, Zone};
+pub use ids::{
+    AttachmentId, BootId, BrokerId, Domain, EniId, GroupName, InstanceId, InstanceType, LogicalId, Millis,
+    Region, RoleName, StackName, SubnetId, Token, VolumeId, Zone, ZoneId,
+};

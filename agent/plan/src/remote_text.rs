@@ -35,6 +35,15 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", bounded(text))
 }
 
+/// The whole text, with control characters and line breaks escaped: for what the operator wrote, where nothing may be cut.
+pub fn visible(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
 /// Characters that no reader sees, or that turn the line around them: C0 and C1, marks of direction, zero width.
 fn is_hidden(c: char) -> bool {
     c.is_control()
@@ -52,6 +61,7 @@ mod tests {
         let long = bounded(&"ä".repeat(50_000));
         assert_eq!((long.chars().count(), long.ends_with("ä…")), (LONGEST + 1, true));
         assert_eq!(bounded(&"ä".repeat(LONGEST)).chars().count(), LONGEST);
+        assert_eq!(visible("a\n  b\u{7f}"), "a\\n  b\\u{7f}");
         assert_eq!(bounded("The volume 'vol-1' does not exist."), "The volume 'vol-1' does not exist.");
     }
 }

@@ -68,6 +68,23 @@ fn a_missing_key_and_a_bad_value_are_sentences() {
         ("[volume]\nlog_dir = \"../x\"", "must not hold . or .."),
         ("zookeeper = \"a:b\"", "is no host:port"),
         ("[volume]\noptions = \"noatime,nofail\"", "\"nofail\" is an option of fstab"),
+        ("[volume]\noptions = \"X-mount.mkdir\"", "\"X-mount.mkdir\" is an option of fstab"),
+        ("[volume]\noptions = \"noatime,ro\"", "\"ro\" makes no mount on which Kafka could run"),
+        ("[volume]\noptions = \"noatime nodiratime\"", "options are joined by commas"),
+        ("[kafka]\nunit = \"kafka@.service\"", "name an instance of it, as \"kafka@1.service\""),
+        ("[kafka]\nunit = \"/kafka.service\"", "is no name of a service unit"),
+        ("[kafka]\nunit = \".service\"", "is no name of a service unit"),
+        ("[kafka]\nuser = \"kafka \"", "is no name of a user"),
+        ("[kafka]\nrack = \" {zone}\"", "has a blank at an end"),
+        ("[slots]\nname = \"KAFKA*{id}\"", "has the character '*', which a filter of EC2"),
+        ("[boot]\nstack = \"a_b\"", "\"a_b\" is not a stack's name or ARN"),
+        ("[boot]\nresource = \"a-b\"", "\"a-b\" is not a logical id"),
+        ("[boot]\ngroup = \"a:b\"", "\"a:b\" is not the name of an Auto Scaling group"),
+        (
+            "zookeeper = \"zk://a:2181/kafka\"",
+            "has a scheme (zk://), which is no part of it: write \"a:2181/kafka\"",
+        ),
+        ("zookeeper = \"2001:db8::1:2181\"", "an IPv6 address is written in brackets"),
     ] {
         let sentence = config(&[WHOLE, text]).unwrap_err();
         assert!(sentence.contains(part), "{sentence}");
@@ -171,4 +188,14 @@ fn what_is_no_toml_is_told_with_its_place() {
 fn without_a_configuration_the_tags_say_who_is_told() {
     let unread = Config::unread();
     assert_eq!((unread.stack, unread.resource, unread.group), (Telling::Auto, None, Telling::Auto));
+}
+
+#[test]
+fn an_empty_rack_is_never_filled_in() {
+    let (zone, id) = ("eu-central-1a".parse().unwrap(), "euc1-az2".parse().unwrap());
+    let zones = config(&[WHOLE, "[kafka]\nrack = \"{zone-id}\""]).unwrap();
+    assert_eq!(zones.rack_in(&zone, Some(&id)).unwrap(), "euc1-az2");
+    let refused = zones.rack_in(&zone, None).unwrap_err().to_string();
+    assert!(refused.contains("has no placement/availability-zone-id (404): write {zone}"), "{refused}");
+    assert_eq!(config(&[WHOLE]).unwrap().rack_in(&zone, None).unwrap(), "eu-central-1a");
 }
