@@ -9,6 +9,8 @@ mod translate;
 pub(crate) use ec2::Ec2;
 pub(crate) use signals::Listeners;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -18,6 +20,8 @@ use aws_sdk_ec2::operation::RequestId;
 use berth_lifecycle::ports::{CloudError, Refusal};
 use berth_plan::ec2::refusal;
 use berth_plan::remote_text::bounded;
+use imds::InstanceRole;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One configuration: credentials of the instance's role, its region, bounded calls. Endpoints come from the region, or
@@ -26,7 +30,14 @@ use std::time::Duration;
 /// The SDK tries twice, so that it can sign again once it has seen the service's clock; all other patience is the
 /// story's, which shows what it waits for. The SDK's adaptive mode would hide waits of up to 20 s after one
 /// `RequestLimitExceeded`.
-pub(crate) async fn configuration(region: &str) -> SdkConfig {
+///
+/// Credentials are those of the environment or of the instance's role. The SDK's own chain would read the role by its own client
+/// of the metadata service, which ends the program at a page where it expects a name.
+pub(crate) async fn configuration(region: &berth_plan::Region) -> Result<SdkConfig, String> {
+    let role = InstanceRole::new(Arc::new(imds::Client::new()?));
+    let credentials =
+        CredentialsProviderChain::first_try("Environment", EnvironmentVariableCredentialsProvider::new())
+            .or_else("Ec2InstanceMetadata", role);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
@@ -36,15 +47,15 @@ pub(crate) async fn configuration(region: &str) -> SdkConfig {
         .with_max_attempts(2)
         .with_initial_backoff(Duration::from_millis(300))
         .with_max_backoff(Duration::from_secs(2));
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(Region::new(region.to_owned()))
+    let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region.to_string()))
+        .credentials_provider(credentials)
         .retry_config(retries)
-        .timeout_config(timeouts)
-        .load()
-        .await
+        .timeout_config(timeouts);
+    Ok(loader.load().await)
 }
 
-/// An error with its causes, once each, on one line.
+/// An error with its causes, once each, bounded and on one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -55,7 +66,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = next.source();
     }
-    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    bounded(&text.lines().map(str::trim).collect::<Vec<_>>().join("; "))
 }
 
 /// The code of a call that was never made, because there was nothing to sign it with.

@@ -27,7 +27,7 @@ pub(crate) async fn wire(
     timeline: Arc<dyn Timeline>,
 ) -> Result<Wiring, String> {
     let Metadata { me, domain, tags } = metadata;
-    let sdk = configuration(&me.region).await;
+    let sdk = configuration(&me.region).await?;
     let known = Arc::new(MyTags::default());
     // The metadata service shows tags only where that is enabled: none there does not mean that there are none.
     if !tags.is_empty() {

@@ -9,6 +9,7 @@ pub(crate) use paths::Paths;
 
 use berth_lifecycle::ports::ClaimsError;
 use berth_plan::config::Config;
+use berth_plan::remote_text::bounded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -74,7 +75,7 @@ impl Zookeeper {
                 tracing::debug!(session = %client.session_id(), timeout = ?client.session_timeout(), "session opened");
                 Ok(client)
             }
-            Ok(Err(error)) => Err(away(error.to_string())),
+            Ok(Err(error)) => Err(away(bounded(&error.to_string()))),
             Err(_) => Err(away(format!("no session within {} s", SESSION_TIMEOUT.as_secs() + 2))),
         }
     }
@@ -124,13 +125,17 @@ pub(crate) enum Failure {
 
 impl From<Failure> for ClaimsError {
     fn from(failure: Failure) -> Self {
+        let said = |error: &Error| bounded(&error.to_string());
         match failure {
             Failure::Certain(
                 error @ (Error::NoAuth | Error::AuthFailed | Error::InvalidAcl | Error::QuotaExceeded),
                 what,
-            ) => Self::Refused(format!("{what}: {error}; give berth the right to do this in ZooKeeper")),
-            Failure::Certain(error, what) => Self::Conflict(format!("{what}: {error}")),
-            Failure::Unknown(error, what) => Self::Away(format!("{what}: {error}")),
+            ) => Self::Refused(format!(
+                "{what}: {}; give berth the right to do this in ZooKeeper",
+                said(&error)
+            )),
+            Failure::Certain(error, what) => Self::Conflict(format!("{what}: {}", said(&error))),
+            Failure::Unknown(error, what) => Self::Away(format!("{what}: {}", said(&error))),
             Failure::Late(what) => {
                 Self::Away(format!("{what}: no answer within {} s", CALL_TIMEOUT.as_secs()))
             }

@@ -3,7 +3,9 @@
 use crate::Ports;
 use berth_plan::config::Config;
 use berth_plan::ec2::LifecycleState;
-use berth_plan::{BootId, BrokerId, InstanceId, MacAddress, Subnet, SubnetId, Zone};
+use berth_plan::{
+    BootId, BrokerId, InstanceId, InstanceType, MacAddress, Region, Subnet, SubnetId, Zone, ZoneId,
+};
 use std::net::Ipv4Addr;
 
 /// This instance, as the metadata service described it at the start.
@@ -15,16 +17,16 @@ pub struct Me {
     pub boot: BootId,
     /// Where it runs, by name.
     pub zone: Zone,
-    /// Where it runs, by the id that is the same in every account.
-    pub zone_id: String,
+    /// Where it runs, by the id that is the same in every account; none where the metadata service has none.
+    pub zone_id: Option<ZoneId>,
     /// The region.
-    pub region: String,
+    pub region: Region,
     /// Its type.
-    pub instance_type: String,
+    pub instance_type: InstanceType,
     /// The primary interface.
     pub mac: MacAddress,
-    /// The primary interface's first address.
-    pub address: Ipv4Addr,
+    /// The primary interface's first IPv4 address; none where it has IPv6 alone.
+    pub address: Option<Ipv4Addr>,
     /// The primary interface's subnet; none where the metadata service did not say.
     pub subnet: Option<(SubnetId, Subnet)>,
     /// Auto Scaling's target state; none outside a group, and for a while on a brand-new instance.

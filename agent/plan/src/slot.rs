@@ -6,7 +6,7 @@ mod defect;
 pub mod holder;
 mod name_pattern;
 
-pub use assemble::slots;
+pub use assemble::{misnamed, slots};
 pub use defect::Defect;
 pub use name_pattern::NamePattern;
 

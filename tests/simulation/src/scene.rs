@@ -65,6 +65,8 @@ pub struct Scene {
     pub config: &'static str,
     /// The group's instance type.
     pub instance_type: &'static str,
+    /// Whether the primary interfaces of the group's instances have IPv6 alone.
+    pub ipv6_only: bool,
     /// Processes of the group that are suspended.
     pub suspended: Vec<String>,
 }
@@ -79,6 +81,7 @@ impl Default for Scene {
             format: None,
             config: "",
             instance_type: "m5.large",
+            ipv6_only: false,
             suspended: Vec::new(),
         }
     }
@@ -180,7 +183,11 @@ impl Scene {
             signals: self.desired,
             timeout_ms: 7_200_000,
         });
-        let data = LaunchData { instance_type: self.instance_type.into(), ..Default::default() };
+        let data = LaunchData {
+            instance_type: self.instance_type.into(),
+            ipv6_only: self.ipv6_only,
+            ..Default::default()
+        };
         region.add_group(GroupSpec {
             name: "brokers".into(),
             min: 0,

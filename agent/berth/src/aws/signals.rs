@@ -11,8 +11,9 @@ use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use berth_lifecycle::ports::{Cloud, CloudError, Receipt, Refusal, SignalError, Signals};
-use berth_plan::InstanceId;
 use berth_plan::config::{Config, Telling};
+use berth_plan::remote_text::bounded;
+use berth_plan::{Domain, InstanceId, Region};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ pub(crate) struct Listeners {
     cloudformation: aws_sdk_cloudformation::Client,
     autoscaling: aws_sdk_autoscaling::Client,
     me: InstanceId,
-    region: String,
-    domain: String,
+    region: Region,
+    domain: Domain,
     stack: Telling,
     resource: Option<String>,
     group: Telling,
@@ -35,8 +36,8 @@ impl Listeners {
         sdk: &SdkConfig,
         config: &Config,
         me: InstanceId,
-        region: String,
-        domain: String,
+        region: Region,
+        domain: Domain,
         tags: Arc<MyTags>,
         cloud: Arc<dyn Cloud>,
     ) -> Self {
@@ -85,12 +86,12 @@ impl Listeners {
         let passing = |why: String| {
             SignalError::Passing(format!("SignalResource {resource} of {stack} by CFN_V1: {why}"))
         };
-        let imds = crate::aws::imds::client();
-        let fetch =
-            async |what: &str| match imds.get(format!("/latest/dynamic/instance-identity/{what}")).await {
-                Ok(text) => Ok(text.as_ref().to_owned()),
-                Err(error) => Err(passing(chain(&error))),
-            };
+        let imds = crate::aws::imds::Client::new().map_err(passing)?;
+        let fetch = async |what: &str| match imds.get(&format!("dynamic/instance-identity/{what}")).await {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(passing(format!("the identity {what} is not there yet (404)"))),
+            Err(why) => Err(passing(format!("the identity {what}: {why}"))),
+        };
         let document = fetch("document").await?;
         let signature: String = fetch("signature").await?.split_whitespace().collect();
         let credential = format!("CFN_V1 {}:{signature}", STANDARD.encode(document.trim_end()));
@@ -139,9 +140,9 @@ fn error_of(body: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let part = |key: &str| value["Error"][key].as_str().unwrap_or_default().to_owned();
     if value["Error"].is_object() {
-        format!("{}: {}", part("Code"), part("Message"))
+        bounded(&format!("{}: {}", part("Code"), part("Message")))
     } else {
-        body.chars().take(200).collect()
+        bounded(body)
     }
 }
 

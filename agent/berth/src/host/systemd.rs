@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Service, ServiceError, Unit, UnitState};
+use berth_plan::remote_text::bounded;
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use tokio::process::Command;
@@ -18,7 +19,7 @@ async fn systemctl(arguments: &[&str]) -> Result<String, ServiceError> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+    let said = bounded(&String::from_utf8_lossy(&output.stderr));
     Err(ServiceError(format!("{what} ended with {}: {said}", output.status)))
 }
 
@@ -33,7 +34,7 @@ fn unit(properties: &str) -> Unit {
         (_, "failed") => UnitState::Failed,
         _ => UnitState::Inactive,
     };
-    Unit { state, invocation: value("InvocationID").to_owned(), result: value("Result").to_owned() }
+    Unit { state, invocation: value("InvocationID").to_owned(), result: bounded(value("Result")) }
 }
 
 #[async_trait]

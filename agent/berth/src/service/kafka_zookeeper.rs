@@ -3,6 +3,7 @@
 use crate::zookeeper::{Failure, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, Registrations};
+use berth_plan::remote_text::bounded;
 use berth_plan::service::Registration;
 use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
 use berth_plan::{BrokerId, Millis};
@@ -30,9 +31,9 @@ impl BrokerNode {
         let listed = self.endpoints.iter().filter_map(|endpoint| {
             let (_, address) = endpoint.split_once("://")?;
             let (host, port) = address.rsplit_once(':')?;
-            Some((host.to_owned(), port.parse().ok()?))
+            Some((bounded(host), port.parse().ok()?))
         });
-        let old = self.host.iter().filter_map(|host| Some((host.clone(), u16::try_from(self.port).ok()?)));
+        let old = self.host.iter().filter_map(|host| Some((bounded(host), u16::try_from(self.port).ok()?)));
         let endpoints: Vec<_> = listed.collect();
         if endpoints.is_empty() { old.collect() } else { endpoints }
     }
@@ -59,8 +60,10 @@ struct ClusterNode {
 }
 
 fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, ClaimsError> {
-    serde_json::from_slice(data)
-        .map_err(|error| ClaimsError::Refused(format!("{path} is not what Kafka writes there: {error}")))
+    serde_json::from_slice(data).map_err(|error| {
+        let why = bounded(&error.to_string());
+        ClaimsError::Refused(format!("{path} is not what Kafka writes there: {why}"))
+    })
 }
 
 impl Zookeeper {

@@ -4,7 +4,7 @@ use crate::retry::{Next, Patience, retry};
 use crate::{Agent, Step, Trouble};
 use berth_plan::ec2::{InstanceState, Picture};
 use berth_plan::outcome::Kind;
-use berth_plan::slot::{Slot, slots};
+use berth_plan::slot::{Slot, misnamed, slots};
 use berth_plan::{InstanceId, Millis};
 use futures_util::future::try_join;
 use std::collections::BTreeSet;
@@ -25,7 +25,9 @@ const SPACED: Millis = 5_000;
 pub(crate) async fn observe(who: &impl Patience, named: &BTreeSet<InstanceId>) -> Result<SlotsSeen, Trouble> {
     let agent = who.agent();
     let config = &agent.config;
-    for looks in 1.. {
+    let mut looks = 0;
+    loop {
+        looks += 1;
         let picture =
             retry(who, Step::Observe, async || look(agent, named).await.map_err(Next::from)).await?;
         let slots = slots(&picture, &config.cluster, &agent.me.zone, &config.name, config.parts);
@@ -33,7 +35,7 @@ pub(crate) async fn observe(who: &impl Patience, named: &BTreeSet<InstanceId>) -
             return Ok(SlotsSeen { picture, slots });
         }
         if looks >= EMPTY_LOOKS {
-            break;
+            return Err(no_slots(agent, &picture).await);
         }
         let state = format!(
             "a slot of cluster {} in {}, look {looks} of {EMPTY_LOOKS}",
@@ -42,7 +44,6 @@ pub(crate) async fn observe(who: &impl Patience, named: &BTreeSet<InstanceId>) -
         agent.ports.timeline.waiting(Step::Observe, &state);
         agent.ports.host.sleep(SPACED).await;
     }
-    Err(no_slots(agent).await)
 }
 
 async fn look(agent: &Agent, named: &BTreeSet<InstanceId>) -> Result<Picture, Trouble> {
@@ -71,9 +72,23 @@ async fn look(agent: &Agent, named: &BTreeSet<InstanceId>) -> Result<Picture, Tr
     Ok(Picture { enis, volumes, instances, asked, group_states })
 }
 
-async fn no_slots(agent: &Agent) -> Trouble {
-    let (cluster, zone) = (&agent.config.cluster, &agent.me.zone);
+/// How many names of resources a sentence has.
+const SHOWN: usize = 6;
+
+async fn no_slots(agent: &Agent, picture: &Picture) -> Trouble {
+    let config = &agent.config;
+    let (cluster, zone) = (&config.cluster, &agent.me.zone);
     let names = agent.name_wildcard();
+    let misnamed = misnamed(picture, cluster, zone, &config.name, config.parts);
+    if !misnamed.is_empty() {
+        let sentence = format!(
+            "no interface or volume of cluster {cluster} in {zone} has a Name as {}, seen {EMPTY_LOOKS} times: {}{}; the number in it has no zeros before it",
+            config.name.name("{id}"),
+            misnamed.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", "),
+            if misnamed.len() > SHOWN { ", …" } else { "" },
+        );
+        return Trouble::new(Step::Observe, Kind::Configuration, sentence);
+    }
     let found = agent.ports.cloud.untagged(&names, zone).await.unwrap_or_default();
     let advice = if found.is_empty() {
         format!(

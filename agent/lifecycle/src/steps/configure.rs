@@ -14,11 +14,13 @@ pub(crate) fn write_configuration(boot: &Boot, held: &Held) -> Result<(), Troubl
         Some(eni) => *eni.addresses.first().ok_or_else(|| {
             Trouble::new(STEP, Kind::Configuration, format!("{} has no IPv4 address", eni.id))
         })?,
-        None => boot.me.address,
+        None => boot.me.address.ok_or_else(|| no_ipv4(boot))?,
     };
     let identity = Identity {
         id: held.slot.id,
-        rack: config.rack.replace("{zone-id}", &boot.me.zone_id).replace("{zone}", boot.me.zone.as_str()),
+        rack: config
+            .rack_in(&boot.me.zone, boot.me.zone_id.as_ref())
+            .map_err(|error| Trouble::new(STEP, Kind::Configuration, error.to_string()))?,
         listeners: config.listeners.iter().map(|l| l.replace("{address}", &address.to_string())).collect(),
         log_dir: config.log_dir.clone(),
         zookeeper: config.zookeeper_connect(),
@@ -48,4 +50,9 @@ pub(crate) fn write_configuration(boot: &Boot, held: &Held) -> Result<(), Troubl
     host.write_file(&config.properties, &written.bytes, &config.user).map_err(|e| Trouble::host(STEP, e))?;
     boot.ports.timeline.fact(STEP, &format!("{} written for slot {}", config.properties, held.slot.id));
     Ok(())
+}
+
+fn no_ipv4(boot: &Boot) -> Trouble {
+    let sentence = format!("the primary interface of {} has no IPv4 address", boot.me.instance);
+    Trouble::new(STEP, Kind::Configuration, sentence)
 }

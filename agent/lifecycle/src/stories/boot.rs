@@ -38,7 +38,7 @@ pub async fn boot(boot: &Boot) -> Ended {
 }
 
 async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
-    if let Some(why) = refuse_unfit(&boot.me)? {
+    if let Some(why) = refuse_unfit(boot)? {
         return Ok(Ended::NotNow(why));
     }
     boot.begins();

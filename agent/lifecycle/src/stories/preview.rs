@@ -74,7 +74,7 @@ struct Look {
 
 /// Looks, and decides as a boot would, were the instances of `gone` terminated. Trouble: it could not look.
 pub async fn preview(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Preview, Trouble> {
-    let unfit = refuse_unfit(&agent.me);
+    let unfit = refuse_unfit(agent);
     let looked = match (look(agent, gone).await, &unfit) {
         (Ok(looked), _) => Ok(looked),
         (Err(trouble), Ok(None)) if trouble.kind != Kind::Configuration => return Err(trouble),

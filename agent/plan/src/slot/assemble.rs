@@ -2,6 +2,7 @@
 
 use super::{Defect, NamePattern, Parts, Slot};
 use crate::ec2::{EniSeen, Picture, VolumeSeen};
+use crate::remote_text::quoted;
 use crate::{BrokerId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,6 +48,30 @@ pub fn slots(
         .collect()
 }
 
+/// Resources of the cluster in this zone whose Name is of no slot, as `vol-… named "KAFKA-012"`: `{id}` is a number as it is
+/// counted, without zeros before it.
+pub fn misnamed(
+    picture: &Picture,
+    cluster: &str,
+    zone: &Zone,
+    pattern: &NamePattern,
+    parts: Parts,
+) -> Vec<String> {
+    let is_ours = |of: &Option<String>, at: &Zone| of.as_deref() == Some(cluster) && at == zone;
+    let odd = |name: &Option<String>| name.as_deref().is_none_or(|name| pattern.id(name).is_none());
+    let shown = |id: &str, name: &Option<String>| match name {
+        Some(name) => format!("{id} named {}", quoted(name)),
+        None => format!("{id} without a Name"),
+    };
+    let volumes =
+        picture.volumes.iter().filter(|v| parts.volume && is_ours(&v.cluster, &v.zone) && odd(&v.name));
+    let enis = picture.enis.iter().filter(|e| parts.eni && is_ours(&e.cluster, &e.zone) && odd(&e.name));
+    volumes
+        .map(|v| shown(v.id.as_str(), &v.name))
+        .chain(enis.map(|e| shown(e.id.as_str(), &e.name)))
+        .collect()
+}
+
 fn defect(parts: Parts, volume: Option<&VolumeSeen>, eni: Option<&EniSeen>, name: &str) -> Option<Defect> {
     if parts.volume && volume.is_none() {
         return Some(Defect::Missing("volume", name.to_owned()));
@@ -60,4 +85,45 @@ fn defect(parts: Parts, volume: Option<&VolumeSeen>, eni: Option<&EniSeen>, name
     }
     let deleted = volume.attachments.iter().any(|a| a.delete_on_termination);
     deleted.then(|| Defect::DeletedOnTermination(volume.id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volume(n: u32, name: Option<&str>, cluster: &str, zone: &str) -> VolumeSeen {
+        VolumeSeen {
+            id: format!("vol-{n:017x}").parse().unwrap(),
+            name: name.map(str::to_owned),
+            cluster: Some(cluster.to_owned()),
+            zone: zone.parse().unwrap(),
+            state: "available".into(),
+            size: 1,
+            multi_attach: false,
+            from_snapshot: false,
+            format: None,
+            attachments: vec![],
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_of_no_slot_is_said() {
+        let picture = Picture {
+            volumes: vec![
+                volume(1, Some("KAFKA-012"), "orders", "z-1a"),
+                volume(2, Some("KAFKA-2"), "orders", "z-1a"),
+                volume(3, None, "orders", "z-1a"),
+                volume(4, Some("KAFKA-04"), "others", "z-1a"),
+                volume(5, Some("KAFKA-05"), "orders", "z-1b"),
+            ],
+            ..Picture::default()
+        };
+        let (zone, pattern) = ("z-1a".parse().unwrap(), NamePattern::new("KAFKA-{id}").unwrap());
+        let found = misnamed(&picture, "orders", &zone, &pattern, Parts { eni: true, volume: true });
+        assert_eq!(
+            found,
+            ["vol-00000000000000001 named \"KAFKA-012\"", "vol-00000000000000003 without a Name"]
+        );
+        assert_eq!(slots(&picture, "orders", &zone, &pattern, Parts { eni: false, volume: true }).len(), 1);
+    }
 }

@@ -59,6 +59,24 @@ async fn late(world: &World, case: &Case, step: &str, back: impl AsyncFn()) {
     assert!(end.took >= LATE, "{}", case.name);
 }
 
+/// The list of the instance's roles: its one line goes into the next path.
+const ROLES: &str = "GET /latest/meta-data/iam/security-credentials/";
+
+/// Metadata lies, until a waiting step has said so for [`LATE`].
+fn lies<'a>(
+    world: &'a World,
+    case: &'a Case,
+    action: &'static str,
+    kind: FaultKind,
+    step: &'static str,
+) -> LocalBoxFuture<'a, ()> {
+    async move {
+        fault(world, case, "imds", action, kind, None);
+        late(world, case, step, async || calm(world, case)).await;
+    }
+    .boxed_local()
+}
+
 /// Nothing listens at the metadata's address: connections are refused.
 const REFUSE: &str = "ip address add 169.254.169.254/32 dev lo";
 const LISTEN: &str = "ip address del 169.254.169.254/32 dev lo";
@@ -106,6 +124,13 @@ fn stories() -> Vec<Story> {
             }
             .boxed_local()
         }),
+        // Answers with status 200 that are none: nothing of them is believed, and no library ends the run over them.
+        ("imds-page-first", plain, |world, case| lies(world, case, "GET *", FaultKind::Html, "identify")),
+        ("imds-empty-first", plain, |world, case| lies(world, case, "GET *", FaultKind::Empty, "identify")),
+        ("imds-endless-first", plain, |world, case| {
+            lies(world, case, "GET *", FaultKind::Large(50_000_000), "identify")
+        }),
+        ("role-page-first", plain, |world, case| lies(world, case, ROLES, FaultKind::Html, "observe")),
         (
             "no-role",
             |stage| (stage.profile, stage.metadata_tags) = (None, true),

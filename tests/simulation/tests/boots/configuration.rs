@@ -1,6 +1,7 @@
 //! What the operator must mend: unwound, told as a failure, exit 78, and never unhealthy.
 
 use crate::{actions, gave_up, the_instance};
+use region::model::VolumeSpec;
 use simulation::{Content, Scene, Settled, simulate};
 
 fn ends_with_78(scene: Scene, sentence: &str) {
@@ -44,7 +45,32 @@ fn logs_at_the_root_of_the_volume_name_the_log_dir_to_write() {
 
 #[test]
 fn a_xen_instance_is_refused_before_it_calls_anything() {
-    ends_with_78(Scene { instance_type: "m4.large", ..Scene::default() }, "Nitro");
+    for instance_type in ["m4.large", "g2.2xlarge", "g3s.xlarge"] {
+        ends_with_78(Scene { instance_type, ..Scene::default() }, "Nitro");
+    }
+}
+
+#[test]
+fn an_instance_with_ipv6_alone_is_told_what_a_slot_needs() {
+    ends_with_78(Scene { ipv6_only: true, ..Scene::default() }, "a slot needs IPv4");
+}
+
+#[test]
+fn a_name_with_zeros_before_its_number_is_said() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![])], desired: 1, ..Scene::default() }.open();
+        let volume = world.with(|s| {
+            let tags = [("berth:cluster", "orders"), ("Name", "KAFKA-007")];
+            let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();
+            s.region.add_volume(VolumeSpec { zone: "eu-central-1a".into(), tags, ..VolumeSpec::default() })
+        });
+        let instance = the_instance(&world).await;
+        let exit = world.boot(&instance).exit().await;
+        assert_eq!(gave_up(&exit), Some(78), "{exit:?}");
+        let said = format!("{exit:?}");
+        assert!(said.contains(&format!("{volume} named \\\"KAFKA-007\\\"")), "{said}");
+        assert!(said.contains("has a Name as KAFKA-{id}"), "{said}");
+    });
 }
 
 #[test]

@@ -91,7 +91,7 @@ async fn aws(config: &Config) -> (Result<Metadata, Away>, Result<Parts, Away>) {
     };
     let me = &metadata.me;
     let asked = async {
-        let sdk = configuration(&me.region).await;
+        let sdk = configuration(&me.region).await?;
         let ec2 = Ec2::new(&sdk, me.instance.clone(), Arc::new(MyTags::default()));
         let (cluster, zone) = (&config.cluster, &me.zone);
         try_join(ec2.volumes(cluster, zone), ec2.enis(cluster, zone)).await.map_err(|e| e.to_string())

@@ -1,6 +1,7 @@
 //! Programs of the host that berth runs: mkfs, e2fsck, growfs. Arguments are passed as they are; there is no shell.
 
 use berth_lifecycle::ports::DiskError;
+use berth_plan::remote_text::bounded;
 use std::process::Stdio;
 use tokio::process::Command;
 
@@ -27,6 +28,6 @@ pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<Ran, DiskEr
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let said = lines[lines.len().saturating_sub(3)..].join("; ");
+    let said = bounded(&lines[lines.len().saturating_sub(3)..].join("; "));
     Ok(Ran { code, said })
 }
