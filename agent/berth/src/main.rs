@@ -8,6 +8,7 @@ mod claims;
 mod cli;
 mod commands;
 mod host;
+mod panics;
 mod service;
 mod wiring;
 mod zookeeper;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         .with_ansi(false)
         .without_time()
         .init();
+    panics::log_them();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

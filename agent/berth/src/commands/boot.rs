@@ -5,6 +5,7 @@ use crate::aws::imds;
 use crate::host::ThisHost;
 use crate::host::lock_file;
 use crate::host::timeline::Shown;
+use crate::panics::caught;
 use crate::wiring::{Wiring, token, wire};
 use berth_lifecycle::ports::{Host, Timeline};
 use berth_lifecycle::stories::boot::{Ended, boot as story};
@@ -18,6 +19,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// What ends a run from outside, with the exit code that a shell gives it.
 const TERMINATED: (&str, u8) = ("SIGTERM", 143);
 const INTERRUPTED: (&str, u8) = ("SIGINT", 130);
+
+/// A run that a bug ended before its deadline: systemd starts it again (`RestartForceExitStatus=` of the unit), and it
+/// goes on where it stood. EX_SOFTWARE of sysexits.h.
+const CRASHED: u8 = 70;
 
 pub(super) async fn boot(config: Config) -> u8 {
     let boot_id = match imds::boot_id() {
@@ -36,7 +41,7 @@ pub(super) async fn boot(config: Config) -> u8 {
         };
     let ended = async {
         let (wiring, state) = tokio::select! {
-            begun = begin(config, &timeline) => begun?,
+            begun = begin(config.clone(), &timeline) => begun?,
             signal = ended_by(&mut terminate, &mut interrupt) => return Ok(cut_off(signal, &timeline)),
         };
         let ended = tokio::select! {
@@ -47,9 +52,10 @@ pub(super) async fn boot(config: Config) -> u8 {
         wiring.zookeeper.close().await;
         Ok::<_, String>(ended)
     };
-    let (code, how) = match ended.await {
-        Ok(ended) => ended,
-        Err(sentence) => (1, sentence),
+    let (code, how) = match caught(ended).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(sentence)) => (1, sentence),
+        Err(bug) => crashed(config, &bug).await,
     };
     timeline.end(&how);
     if code == 0 {
@@ -57,6 +63,17 @@ pub(super) async fn boot(config: Config) -> u8 {
         return 0;
     }
     failed(&how, code)
+}
+
+/// What becomes of a boot that a bug ended. Once its deadline is over nobody waits for another try: it is told.
+async fn crashed(config: Config, bug: &str) -> (u8, String) {
+    if ThisHost.since_boot() < deadline(&ThisHost, &config) {
+        return (CRASHED, format!("{bug}; it is run again"));
+    }
+    if let Err(again) = caught(tell_failure(config, bug)).await {
+        tracing::error!("failure could not be told: {again}");
+    }
+    (1, bug.to_owned())
 }
 
 /// Identity, and all that hangs on it. Nothing is touched so far.
@@ -84,11 +101,15 @@ pub(super) async fn unconfigured(sentence: &str) {
         Ok(lock) => lock,
         Err(sentence) => return tracing::error!("failure could not be told: {sentence}"),
     };
+    tell_failure(Config::unread(), sentence).await;
+}
+
+/// Tells FAILURE with this sentence, unless a broker is started on this instance. Whoever calls has the lock.
+async fn tell_failure(config: Config, sentence: &str) {
     let told = async {
         let timeline = Arc::new(Shown::new(imds::boot_id()?.as_str()));
         let metadata = imds::read(TOLD_WITHIN, &|what| timeline.waiting(Step::Identify, what)).await?;
         timeline.known_as(metadata.me.instance.as_str());
-        let config = Config::unread();
         let deadline = deadline(&ThisHost, &config);
         let wiring = wire(config, metadata, timeline.clone()).await?;
         let token = token(&wiring.agent.me)?;

@@ -123,6 +123,9 @@ impl Service {
         if self.stop_asked || end.is_some_and(|end| listed(&self.unit.restart_prevent, end)) {
             return false;
         }
+        if end.is_some_and(|end| listed(&self.unit.restart_force, end)) {
+            return true;
+        }
         match self.unit.restart {
             Restart::No => false,
             Restart::Always => true,
@@ -224,9 +227,11 @@ mod tests {
 
     #[test]
     fn on_abnormal_restarts_after_a_signal_and_not_after_an_exit_code() {
-        let oneshot = service("Type=oneshot\nRestart=on-abnormal");
+        let oneshot = service("Type=oneshot\nRestart=on-abnormal\nRestartForceExitStatus=70");
         assert!(oneshot.restarts_after("signal", None));
         assert!(!oneshot.restarts_after("exit-code", None));
+        assert!(!oneshot.restarts_after("exit-code", Some(Ended::Exited(1))));
+        assert!(oneshot.restarts_after("exit-code", Some(Ended::Exited(70))));
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub struct Unit {
     pub success_status: Vec<String>,
     /// RestartPreventExitStatus=.
     pub restart_prevent: Vec<String>,
+    /// RestartForceExitStatus=.
+    pub restart_force: Vec<String>,
     /// RemainAfterExit=.
     pub remain: bool,
     /// LimitNOFILE=.
@@ -135,6 +137,7 @@ impl Unit {
             stop_timeout: Some(Duration::from_secs(90)),
             success_status: Vec::new(),
             restart_prevent: Vec::new(),
+            restart_force: Vec::new(),
             remain: false,
             files: None,
             directory: None,
@@ -182,6 +185,7 @@ impl Unit {
 
     fn set(&mut self, section: &str, key: &str, value: &str) {
         let words = || value.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let below = |base: &str| words().iter().map(|name| format!("{base}/{name}")).collect::<Vec<_>>();
         match (section, key) {
             ("Unit", "Description") => self.description = value.to_owned(),
             ("Unit", "ConditionPathExists") => list(&mut self.conditions, value, vec![value.to_owned()]),
@@ -238,21 +242,16 @@ impl Unit {
                 self.stop_timeout = self.start_timeout;
             }
             ("Service", "SuccessExitStatus") => list(&mut self.success_status, value, words()),
+            ("Service", "RestartForceExitStatus") => list(&mut self.restart_force, value, words()),
             ("Service", "RestartPreventExitStatus") => list(&mut self.restart_prevent, value, words()),
             ("Service", "RemainAfterExit") => self.remain = matches!(value, "yes" | "true" | "on" | "1"),
             ("Service", "LimitNOFILE") => self.files = Some(value.to_owned()),
             ("Service", "WorkingDirectory") => {
                 self.directory = Some(value.trim_start_matches('-').to_owned())
             }
-            ("Service", "RuntimeDirectory") => {
-                self.directories.extend(words().iter().map(|d| format!("/run/{d}")))
-            }
-            ("Service", "LogsDirectory") => {
-                self.directories.extend(words().iter().map(|d| format!("/var/log/{d}")))
-            }
-            ("Service", "StateDirectory") => {
-                self.directories.extend(words().iter().map(|d| format!("/var/lib/{d}")))
-            }
+            ("Service", "RuntimeDirectory") => self.directories.extend(below("/run")),
+            ("Service", "LogsDirectory") => self.directories.extend(below("/var/log")),
+            ("Service", "StateDirectory") => self.directories.extend(below("/var/lib")),
             ("Install", "WantedBy" | "RequiredBy") => self.wanted_by.extend(words()),
             _ => self.unknown.push(format!("[{section}] {key}")),
         }
