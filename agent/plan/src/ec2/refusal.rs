@@ -10,7 +10,8 @@ use serde::Serialize;
 pub enum Refusal {
     /// Attached to some instance, this one included.
     InUse,
-    /// The volume is not `available`: being made, being deleted, in `error`, or still detaching. A describe says which.
+    /// The volume or the interface is not `available`: being made, being deleted, in `error`, or still detaching. A describe
+    /// says which.
     NotAvailable,
     /// This instance is not `running` yet, as far as EC2 knows.
     NotRunning,
@@ -141,7 +142,7 @@ pub const TABLE: &[Row] = &[
         "aws-ebs-csi-driver#1801",
     ),
     of(
-        "AttachVolume",
+        "Attach",
         "IncorrectState",
         "not 'available'",
         Refusal::NotAvailable,

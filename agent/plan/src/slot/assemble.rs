@@ -1,7 +1,7 @@
 //! The slots that EC2's picture adds up to.
 
 use super::{Defect, NamePattern, Parts, Slot};
-use crate::ec2::{EniSeen, Picture, VolumeSeen};
+use crate::ec2::{EniSeen, Picture, VolumeSeen, VolumeState};
 use crate::remote_text::quoted;
 use crate::{BrokerId, Zone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,12 +79,34 @@ fn defect(parts: Parts, volume: Option<&VolumeSeen>, eni: Option<&EniSeen>, name
     if parts.eni && eni.is_none() {
         return Some(Defect::Missing("network interface", name.to_owned()));
     }
-    let volume = volume?;
+    volume.and_then(defect_of_volume).or_else(|| eni.and_then(defect_of_eni))
+}
+
+fn defect_of_volume(volume: &VolumeSeen) -> Option<Defect> {
     if volume.multi_attach {
         return Some(Defect::MultiAttach(volume.id.clone()));
     }
+    // `creating` passes by itself, and is waited for.
+    if matches!(volume.state, VolumeState::Error | VolumeState::Deleting | VolumeState::Deleted) {
+        return Some(Defect::Lost(volume.id.clone(), volume.state.clone()));
+    }
     let deleted = volume.attachments.iter().any(|a| a.delete_on_termination);
     deleted.then(|| Defect::DeletedOnTermination(volume.id.clone()))
+}
+
+/// The types of interface that an instance takes (EC2 API reference, CreateNetworkInterface: `InterfaceType`).
+const ATTACHABLE: [&str; 2] = ["interface", "efa"];
+
+/// `pending` passes by itself, and is waited for.
+fn defect_of_eni(eni: &EniSeen) -> Option<Defect> {
+    if eni.requester_managed {
+        return Some(Defect::Managed(eni.id.clone()));
+    }
+    if !ATTACHABLE.contains(&eni.kind.as_str()) {
+        return Some(Defect::Unattachable(eni.id.clone(), eni.kind.clone()));
+    }
+    let deleted = eni.attachment.as_ref().is_some_and(|a| a.delete_on_termination);
+    deleted.then(|| Defect::EniDeletedOnTermination(eni.id.clone()))
 }
 
 #[cfg(test)]
@@ -125,5 +147,59 @@ mod tests {
             ["vol-00000000000000001 named \"KAFKA-012\"", "vol-00000000000000003 without a Name"]
         );
         assert_eq!(slots(&picture, "orders", &zone, &pattern, Parts { eni: false, volume: true }).len(), 1);
+    }
+
+    fn eni(change: impl FnOnce(&mut EniSeen)) -> EniSeen {
+        let mut eni = EniSeen {
+            id: "eni-00000000000000001".parse().unwrap(),
+            name: Some("KAFKA-1".to_owned()),
+            cluster: Some("orders".to_owned()),
+            zone: "z-1a".parse().unwrap(),
+            subnet: "subnet-00000000000000001".parse().unwrap(),
+            mac: "06:00:00:00:00:01".parse().unwrap(),
+            addresses: vec![[10, 0, 1, 50].into()],
+            status: "available".into(),
+            requester_managed: false,
+            kind: "interface".to_owned(),
+            attachment: None,
+        };
+        change(&mut eni);
+        eni
+    }
+
+    #[test]
+    fn what_ec2_would_never_attach_is_a_defect_and_what_passes_is_none() {
+        let of_volume = |state: &str| {
+            let volume = VolumeSeen { state: state.into(), ..volume(1, None, "orders", "z-1a") };
+            defect_of_volume(&volume).map(|defect| defect.to_string())
+        };
+        for state in ["error", "deleting", "deleted"] {
+            assert!(of_volume(state).unwrap().contains(&format!("is in the state {state}")));
+        }
+        for state in ["creating", "available", "in-use", "something-new"] {
+            assert_eq!(of_volume(state), None, "{state}");
+        }
+        let attached = |eni: &mut EniSeen| {
+            let id = "eni-attach-00000000000000001".parse().unwrap();
+            let (instance, state) = (Some("i-00000000000000001".parse().unwrap()), "attached".into());
+            eni.attachment = Some(crate::ec2::EniAttachment {
+                id,
+                instance,
+                state,
+                index: 1,
+                delete_on_termination: true,
+            });
+        };
+        for (eni, says) in [
+            (eni(|e| e.requester_managed = true), "requester-managed"),
+            (eni(|e| e.kind = "lambda".to_owned()), "is of type lambda"),
+            (eni(attached), "DeleteOnTermination=true"),
+        ] {
+            assert!(defect_of_eni(&eni).unwrap().to_string().contains(says), "{says}");
+        }
+        for passing in [eni(|e| e.status = "pending".into()), eni(|e| e.kind = "efa".to_owned()), eni(|_| ())]
+        {
+            assert_eq!(defect_of_eni(&passing), None);
+        }
     }
 }

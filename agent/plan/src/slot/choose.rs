@@ -191,7 +191,7 @@ fn adoptable(observed: &Observed<'_>, slot: &Slot) -> bool {
     let claimed = records.and_then(|r| r.claim.as_ref()).and_then(|c| c.value.names());
     claimed.is_none()
         && records.is_none_or(|r| r.unreadable.is_none())
-        && slot.defect.as_ref().is_none_or(|defect| matches!(defect, Defect::DeletedOnTermination(_)))
+        && slot.defect.as_ref().is_none_or(Defect::is_of_the_attachment)
         && current_fault(slot, records).is_none()
         && covering_intent(observed.me, records).is_none()
 }

@@ -1,6 +1,8 @@
 //! What is wrong with a slot already in EC2's picture.
 
-use crate::VolumeId;
+use crate::ec2::VolumeState;
+use crate::remote_text::bounded;
+use crate::{EniId, VolumeId};
 use std::fmt;
 
 /// What is wrong with a slot already in EC2's picture.
@@ -14,6 +16,21 @@ pub enum Defect {
     MultiAttach(VolumeId),
     /// Terminating the holder would delete the data.
     DeletedOnTermination(VolumeId),
+    /// The volume will never be available again.
+    Lost(VolumeId, VolumeState),
+    /// A service of AWS manages the interface.
+    Managed(EniId),
+    /// The interface is of a type that is attached to no instance.
+    Unattachable(EniId, String),
+    /// Terminating the holder would delete the interface, and the slot's address with it.
+    EniDeletedOnTermination(EniId),
+}
+
+impl Defect {
+    /// One that only comes true with the end of the holder: who has the slot keeps it.
+    pub fn is_of_the_attachment(&self) -> bool {
+        matches!(self, Self::DeletedOnTermination(_) | Self::EniDeletedOnTermination(_))
+    }
 }
 
 impl fmt::Display for Defect {
@@ -35,6 +52,31 @@ impl fmt::Display for Defect {
                 write!(
                     f,
                     "the attachment of {volume} says DeleteOnTermination=true: its data would go with the instance"
+                )
+            }
+            Self::Lost(volume, state) => {
+                write!(
+                    f,
+                    "{volume} is in the state {state}, from which no volume comes back: restore it from a snapshot, and move the tags"
+                )
+            }
+            Self::Managed(eni) => {
+                write!(
+                    f,
+                    "{eni} is managed by a service of AWS (requester-managed), and nobody else may attach it: tag an interface of your own"
+                )
+            }
+            Self::Unattachable(eni, kind) => {
+                write!(
+                    f,
+                    "{eni} is of type {}, which no running instance takes: tag one of type interface",
+                    bounded(kind)
+                )
+            }
+            Self::EniDeletedOnTermination(eni) => {
+                write!(
+                    f,
+                    "the attachment of {eni} says DeleteOnTermination=true: its address would go with the instance"
                 )
             }
         }

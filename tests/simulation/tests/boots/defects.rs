@@ -2,7 +2,9 @@
 //! instance. Passed over with the ids; or, where it is mine already, ended as configuration.
 
 use crate::{actions, gave_up, ready, the_instance};
-use region::model::{AttachVolumeRequest, Caller, EniSpec, Tags, VolumeSpec};
+use region::model::{
+    AttachVolumeRequest, Caller, EniChange, EniSpec, SettableVolumeState, Tags, VolumeChange, VolumeSpec,
+};
 use simulation::{Scene, Settled, simulate};
 
 fn scene(ids: Vec<u32>) -> Scene {
@@ -110,4 +112,38 @@ fn a_holder_whose_volume_would_go_with_it_touches_nothing_and_names_the_command(
         assert!(!actions(&world, &instance, "ec2").contains(&"DetachVolume".to_owned()));
         world.assert_lawful();
     });
+}
+
+/// Nothing of such a slot is asked for: EC2 would refuse it to every instance of the group, one after the other.
+#[test]
+fn a_slot_of_which_ec2_would_attach_nothing_is_passed_over_and_the_next_one_taken() {
+    let broken = |state| VolumeChange { state: Some(state), ..VolumeChange::default() };
+    let managed = EniChange { requester_managed: Some(true), ..EniChange::default() };
+    let lambda = EniChange { interface_type: Some("lambda".to_owned()), ..EniChange::default() };
+    for (volume, eni, says) in [
+        (Some(broken(SettableVolumeState::Error)), None, "is in the state error"),
+        (Some(broken(SettableVolumeState::Deleting)), None, "is in the state deleting"),
+        (None, Some(managed), "requester-managed"),
+        (None, Some(lambda), "is of type lambda"),
+    ] {
+        simulate(async {
+            let world = scene(vec![0, 1]).open();
+            world.with(|s| {
+                let (of_volume, of_eni) = s.rules.slots[&0].clone();
+                if let Some(change) = &volume {
+                    assert!(s.region.set_volume(&of_volume, change));
+                }
+                if let Some(change) = &eni {
+                    assert!(s.region.set_eni(&of_eni, change));
+                }
+            });
+            let instance = the_instance(&world).await;
+            assert_eq!(world.boot(&instance).exit().await, ready(1), "{says}");
+            let trace = world.with(|s| s.trace.join("\n"));
+            assert!(trace.contains(says), "{says}: {trace}");
+            let attaches = actions(&world, &instance, "ec2");
+            assert_eq!(attaches.iter().filter(|action| *action == "AttachVolume").count(), 1, "{says}");
+            world.assert_lawful();
+        });
+    }
 }
