@@ -10,12 +10,12 @@ mod service;
 mod signals;
 mod timeline;
 
-pub use claims::{Claims, ClaimsError, Locked, Written};
+pub use claims::{Claims, ClaimsError, Locked};
 pub use cloud::{Cloud, CloudError, Refusal};
 pub use disks::{Device, DiskError, Disks, Mounted};
 pub use host::{Host, HostError};
 pub use network::{Network, NetworkError, Reached};
-pub use registrations::Registrations;
+pub use registrations::{RegisterError, Registrations};
 pub use service::{Service, ServiceError, Unit, UnitState};
 pub use signals::{Receipt, SignalError, Signals};
 pub use timeline::Timeline;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub struct Ports {
     /// EC2, and Auto Scaling's view of instances.
     pub cloud: Arc<dyn Cloud>,
-    /// Lock, intents and records in ZooKeeper.
+    /// Lock, intents and records.
     pub claims: Arc<dyn Claims>,
     /// The service's own view of its cluster.
     pub registrations: Arc<dyn Registrations>,

@@ -1,7 +1,9 @@
 //! What can go wrong, as one sentence and what it means.
 
 use crate::Step;
-use crate::ports::{ClaimsError, CloudError, DiskError, HostError, NetworkError, Refusal, ServiceError};
+use crate::ports::{
+    ClaimsError, CloudError, DiskError, HostError, NetworkError, Refusal, RegisterError, ServiceError,
+};
 use berth_plan::ec2::Whose;
 use berth_plan::outcome::Kind;
 use std::fmt;
@@ -100,6 +102,14 @@ impl Trouble {
         let kind = match error {
             ClaimsError::Away(_) | ClaimsError::Conflict(_) => Kind::ControlPlane,
             ClaimsError::Refused(_) => Kind::Configuration,
+        };
+        Self::new(step, kind, error.to_string())
+    }
+
+    pub(crate) fn register(step: Step, error: &RegisterError) -> Self {
+        let kind = match error {
+            RegisterError::Away(_) => Kind::ControlPlane,
+            RegisterError::Refused(_) => Kind::Configuration,
         };
         Self::new(step, kind, error.to_string())
     }

@@ -71,7 +71,7 @@ fn volume(claim: &Claim) -> Option<&VolumeId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{DiskRecord, Holder, Versioned};
+    use crate::records::{DiskRecord, Holder, Revision, Versioned};
 
     const SERIAL: &str = "vol00000000000000001";
 
@@ -93,7 +93,7 @@ mod tests {
 
     fn records(claims: Vec<Claim>) -> BTreeMap<BrokerId, SlotRecords> {
         let record = |value| SlotRecords {
-            claim: Some(Versioned { value, version: 0, changed: 0 }),
+            claim: Some(Versioned { value, revision: Revision::of_store(0), changed: 0 }),
             ..Default::default()
         };
         (0..).map(|id| BrokerId::new(id).unwrap()).zip(claims.into_iter().map(record)).collect()

@@ -4,22 +4,24 @@ mod claim;
 mod codec;
 mod fault;
 mod intent;
+mod revision;
 
 pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
 pub use fault::FaultRecord;
 pub use intent::Intent;
+pub use revision::Revision;
 
 use crate::Millis;
 
-/// A value and the version of the node that held it.
+/// A record and its revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Versioned<T> {
     /// The value.
     pub value: T,
-    /// ZooKeeper's data version: a write names it.
-    pub version: i32,
-    /// When the node was changed last, Unix milliseconds by ZooKeeper's clock.
+    /// The revision read: a write names it.
+    pub revision: Revision,
+    /// When the record was changed last, Unix milliseconds by the store's clock.
     pub changed: Millis,
 }
 

@@ -5,4 +5,4 @@ pub mod properties;
 pub mod readiness;
 mod registration;
 
-pub use registration::Registration;
+pub use registration::{Incarnation, Registration};

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, Picture, VolumeAttachment, VolumeSeen};
-use berth_plan::records::{Claim, FaultRecord, Holder, Intent, SlotRecords, VERSION, Versioned};
-use berth_plan::service::Registration;
+use berth_plan::records::{Claim, FaultRecord, Holder, Intent, Revision, SlotRecords, VERSION, Versioned};
+use berth_plan::service::{Incarnation, Registration};
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, Decision, Observed, Reason, choose};
 use berth_plan::slot::holder::{Absence, standing};
@@ -93,7 +93,7 @@ fn claim(holder: Option<&InstanceId>) -> Option<Versioned<Claim>> {
             .taken(Holder { instance: holder, boot: boot.clone(), zone: zone(), volume: None, eni: None }, 1);
     }
     let claim = if holder.is_some() { claim.started(&boot, 2) } else { claim.given_back(2, "released") };
-    Some(Versioned { value: claim, version: 20, changed: 1 })
+    Some(Versioned { value: claim, revision: Revision::of_store(20), changed: 1 })
 }
 
 #[derive(Default)]
@@ -224,7 +224,9 @@ fn all_registered_by_strangers() {
     let mut cluster = Cluster::of(|_, n| (slot(n, None), SlotRecords::default()));
     for n in 0..SLOTS {
         let endpoints = vec![(format!("host-{n}"), 9092)];
-        cluster.registrations.insert(id(n), Registration { id: id(n), czxid: 1, endpoints });
+        cluster
+            .registrations
+            .insert(id(n), Registration { id: id(n), incarnation: Incarnation::of_register(1), endpoints });
     }
     let decision = cluster.timed("all strangers'");
     assert_eq!(decision.choice, Choice::Nothing);

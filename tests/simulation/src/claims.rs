@@ -7,9 +7,9 @@ use crate::runs::Caller;
 use crate::world::State;
 use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
+use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
 use berth_plan::BrokerId;
-use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
+use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -54,7 +54,11 @@ pub(crate) fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
     };
     let claim = read("slots").and_then(|found| {
         let value = Claim::read(&found.data).map_err(|error| unreadable("slots", error)).ok()?;
-        Some(Versioned { value, version: found.version, changed: found.mtime })
+        Some(Versioned {
+            value,
+            revision: Revision::of_store(i64::from(found.version)),
+            changed: found.mtime,
+        })
     });
     let intent = read("intents")
         .and_then(|found| Intent::read(&found.data).map_err(|error| unreadable("intents", error)).ok());
@@ -64,9 +68,14 @@ pub(crate) fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
     Ok(records)
 }
 
-fn put(path: String, data: Vec<u8>, version: Option<i32>) -> Op {
-    match version {
-        Some(version) => Op::Set(path, data, version),
+/// A node's data version.
+fn version_of(revision: Revision) -> i32 {
+    i32::try_from(revision.in_store()).unwrap_or(i32::MAX)
+}
+
+fn put(path: String, data: Vec<u8>, revision: Option<Revision>) -> Op {
+    match revision {
+        Some(revision) => Op::Set(path, data, version_of(revision)),
         None => Op::Create { path, data, ephemeral: false },
     }
 }
@@ -76,14 +85,14 @@ pub(crate) fn written(
     session: u64,
     ops: &[Op],
     path: &str,
-    version: Option<i32>,
-) -> Outcome<Written> {
+    revision: Option<Revision>,
+) -> Outcome<Revision> {
     let wall = s.wall();
     let before = s.zk.nodes.get(path).and_then(|node| Claim::read(&node.data).ok());
-    let zxid = s.zk.multi(session, ops, wall).map_err(|refused| lost_to(path, refused))?;
+    s.zk.multi(session, ops, wall).map_err(|refused| lost_to(path, refused))?;
     laws::claim_written(s, path, before.as_ref(), ops);
-    s.tell(format!("{path} written at {version:?}, {} parts", ops.len()));
-    Ok(Written { version: version.map_or(0, |v| v + 1), zxid })
+    s.tell(format!("{path} written at {revision:?}, {} parts", ops.len()));
+    Ok(Revision::of_store(revision.map_or(0, |r| r.in_store() + 1)))
 }
 
 pub(crate) struct Records(pub(crate) Arc<Caller>);
@@ -110,9 +119,9 @@ impl Claims for Records {
         &self,
         id: BrokerId,
         claim: &Claim,
-        version: Option<i32>,
+        revision: Option<Revision>,
         intent: &Intent,
-    ) -> Outcome<Written> {
+    ) -> Outcome<Revision> {
         let (data, intended) = (claim.bytes(), intent.bytes());
         self.0
             .zookeeper("hold", None, move |s, session| {
@@ -120,18 +129,18 @@ impl Claims for Records {
                 if s.zk.nodes.get(&mine).is_none_or(|node| node.data != intended) {
                     return Err(ClaimsError::Conflict(format!("{mine} is not mine")));
                 }
-                let ops = [Op::CheckOwn(mine.clone()), put(path.clone(), data, version), Op::Delete(mine)];
-                written(s, session, &ops, &path, version)
+                let ops = [Op::CheckOwn(mine.clone()), put(path.clone(), data, revision), Op::Delete(mine)];
+                written(s, session, &ops, &path, revision)
             })
             .await
     }
 
-    async fn write(&self, id: BrokerId, claim: &Claim, version: Option<i32>) -> Outcome<Written> {
+    async fn write(&self, id: BrokerId, claim: &Claim, revision: Option<Revision>) -> Outcome<Revision> {
         let data = claim.bytes();
         self.0
             .zookeeper("write", None, move |s, session| {
                 let path = node("slots", id);
-                written(s, session, &[put(path.clone(), data, version)], &path, version)
+                written(s, session, &[put(path.clone(), data, revision)], &path, revision)
             })
             .await
     }
@@ -155,8 +164,8 @@ impl Claims for Records {
         self.0
             .zookeeper("record fault", None, move |s, session| {
                 let path = node("faults", id);
-                let version = s.zk.nodes.get(&path).map(|node| node.version);
-                written(s, session, &[put(path.clone(), data, version)], &path, version).map(drop)
+                let revision = s.zk.nodes.get(&path).map(|node| Revision::of_store(i64::from(node.version)));
+                written(s, session, &[put(path.clone(), data, revision)], &path, revision).map(drop)
             })
             .await
     }

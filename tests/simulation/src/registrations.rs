@@ -1,13 +1,14 @@
 //! `/brokers`, `/cluster` and the states of partitions.
 
 use crate::broker::{CHROOT, ELDER, registration};
+use crate::claims::Outcome;
 use crate::runs::Caller;
 use crate::world::State;
 use crate::zookeeper::Node;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, Registrations};
-use berth_plan::service::Registration;
+use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
 use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,24 +22,38 @@ pub(crate) fn state(number: u32) -> String {
 
 fn read(id: BrokerId, node: &Node) -> Registration {
     let endpoints = vec![(String::from_utf8_lossy(&node.data).into_owned(), 9092)];
-    Registration { id, czxid: node.czxid, endpoints }
+    Registration { id, incarnation: Incarnation::of_register(node.czxid), endpoints }
+}
+
+impl Brokers {
+    async fn ask<T>(
+        &self,
+        name: &'static str,
+        look: impl FnOnce(&mut State, u64) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, RegisterError> {
+        let answer = self.0.zookeeper(name, None, look).await;
+        answer.map_err(|error| match error {
+            ClaimsError::Away(sentence) | ClaimsError::Conflict(sentence) => RegisterError::Away(sentence),
+            ClaimsError::Refused(sentence) => RegisterError::Refused(sentence),
+        })
+    }
 }
 
 #[async_trait]
 impl Registrations for Brokers {
-    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, ClaimsError> {
+    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, RegisterError> {
         let all = |s: &mut State, _| {
             let prefix = format!("{CHROOT}/brokers/ids");
             let parsed = s.zk.below(&prefix).filter_map(|(name, node)| Some((name.parse().ok()?, node)));
             Ok(parsed.map(|(id, node)| (id, read(id, node))).collect())
         };
-        self.0.zookeeper("all registrations", None, all).await
+        self.ask("all registrations", all).await
     }
 
-    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
+    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, RegisterError> {
         let of =
             move |s: &mut State, _| Ok(s.zk.nodes.get(&registration(id.number())).map(|node| read(id, node)));
-        self.0.zookeeper("registration", None, of).await
+        self.ask("registration", of).await
     }
 
     async fn changed(&self, id: BrokerId, within: Millis) {
@@ -49,15 +64,15 @@ impl Registrations for Brokers {
         self.0.still().await;
     }
 
-    async fn cluster(&self) -> Result<Option<String>, ClaimsError> {
+    async fn cluster(&self) -> Result<Option<String>, RegisterError> {
         let cluster = |s: &mut State, _| {
             let node = s.zk.nodes.get(&format!("{CHROOT}/cluster/id"));
             Ok(node.map(|node| String::from_utf8_lossy(&node.data).into_owned()))
         };
-        self.0.zookeeper("cluster", None, cluster).await
+        self.ask("cluster", cluster).await
     }
 
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, ClaimsError> {
+    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError> {
         let assignments = |s: &mut State, _| {
             let replicas: Vec<u32> = [ELDER].into_iter().chain(s.rules.ids.iter().copied()).collect();
             let one = |number| {
@@ -66,10 +81,14 @@ impl Registrations for Brokers {
             };
             Ok((0..s.rules.partitions).map(one).collect())
         };
-        self.0.zookeeper("assignments", None, assignments).await
+        self.ask("assignments", assignments).await
     }
 
-    async fn look(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Look>, ClaimsError> {
+    async fn look(
+        &self,
+        partitions: &[Partition],
+        since: Option<Incarnation>,
+    ) -> Result<BTreeMap<Partition, Look>, RegisterError> {
         let partitions = partitions.to_vec();
         let look = move |s: &mut State, _| {
             let one = |partition: Partition| {
@@ -78,10 +97,11 @@ impl Registrations for Brokers {
                 };
                 let isr: Vec<i32> = serde_json::from_slice(&node.data).unwrap_or_default();
                 let leader = isr.first().copied().unwrap_or(-1);
-                (partition, Look::State(PartitionState { leader, isr, mzxid: node.mzxid }))
+                let changed_since = since.is_some_and(|since| node.mzxid > since.in_register());
+                (partition, Look::State(PartitionState { leader, isr, changed_since }))
             };
             Ok(partitions.into_iter().map(one).collect())
         };
-        self.0.zookeeper("partitions", None, look).await
+        self.ask("partitions", look).await
     }
 }

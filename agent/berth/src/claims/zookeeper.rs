@@ -7,11 +7,11 @@ mod records;
 
 use crate::zookeeper::{Failure, Zookeeper, called};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Written};
+use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
 use berth_plan::BrokerId;
-use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords};
+use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
 use lock::Lock;
-use records::{data, listed, record_of, records_of};
+use records::{data, listed, record_of, records_of, revision_of};
 use std::collections::BTreeMap;
 use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteResult};
 
@@ -55,9 +55,9 @@ impl Claims for Zookeeper {
         &self,
         id: BrokerId,
         claim: &Claim,
-        version: Option<i32>,
+        revision: Option<Revision>,
         intent: &Intent,
-    ) -> Result<Written, ClaimsError> {
+    ) -> Result<Revision, ClaimsError> {
         let client = self.client().await?;
         let (path, bytes) = (self.paths.slot(id), claim.bytes());
         let what = format!("write the claim of slot {id} with its intent");
@@ -66,28 +66,33 @@ impl Claims for Zookeeper {
         let mut writer = client.new_multi_writer();
         let prepared = writer
             .add_check_version(&self.paths.intent(id), 0)
-            .and_then(|()| add_write(&mut writer, &path, &bytes, version))
+            .and_then(|()| add_write(&mut writer, &path, &bytes, revision))
             .and_then(|()| writer.add_delete(&self.paths.intent(id), Some(0)));
         prepared.map_err(|error| ClaimsError::Refused(format!("{what}: {error}")))?;
         match called(&what, writer.commit()).await {
-            Ok(results) => written(&results, version)
+            Ok(results) => written(&results, revision)
                 .ok_or_else(|| ClaimsError::Away(format!("{what}: an answer without a result"))),
-            Err(failure) => self.read_back(id, &bytes, version, failure).await,
+            Err(failure) => self.read_back(id, &bytes, revision, failure).await,
         }
     }
 
-    async fn write(&self, id: BrokerId, claim: &Claim, version: Option<i32>) -> Result<Written, ClaimsError> {
+    async fn write(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        revision: Option<Revision>,
+    ) -> Result<Revision, ClaimsError> {
         let client = self.client().await?;
         let (path, bytes) = (self.paths.slot(id), claim.bytes());
         let what = format!("write the claim of slot {id}");
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        let outcome = match version {
-            Some(version) => called(&what, client.set_data(&path, &bytes, Some(version))).await,
+        let outcome = match revision {
+            Some(revision) => called(&what, client.set_data(&path, &bytes, Some(version_of(revision)))).await,
             None => called(&what, client.create(&path, &bytes, &options)).await.map(|(stat, _)| stat),
         };
         match outcome {
-            Ok(stat) => Ok(Written { version: stat.version, zxid: stat.mzxid }),
-            Err(failure) => self.read_back(id, &bytes, version, failure).await,
+            Ok(stat) => Ok(revision_of(&stat)),
+            Err(failure) => self.read_back(id, &bytes, revision, failure).await,
         }
     }
 
@@ -126,25 +131,28 @@ impl Claims for Zookeeper {
     }
 }
 
+/// A node's data version. ZooKeeper's are 32 bits wide; a revision of another store matches no version of a node.
+fn version_of(revision: Revision) -> i32 {
+    i32::try_from(revision.in_store()).unwrap_or(i32::MAX)
+}
+
 fn add_write(
     writer: &mut zookeeper_client::MultiWriter<'_>,
     path: &str,
     bytes: &[u8],
-    version: Option<i32>,
+    revision: Option<Revision>,
 ) -> Result<(), Error> {
-    match version {
-        Some(version) => writer.add_set_data(path, bytes, Some(version)),
+    match revision {
+        Some(revision) => writer.add_set_data(path, bytes, Some(version_of(revision))),
         None => writer.add_create(path, bytes, &CreateMode::Persistent.with_acls(Acls::anyone_all())),
     }
 }
 
-fn written(results: &[MultiWriteResult], version: Option<i32>) -> Option<Written> {
+fn written(results: &[MultiWriteResult], revision: Option<Revision>) -> Option<Revision> {
     results.iter().find_map(|result| match result {
-        MultiWriteResult::SetData { stat } => Some(Written { version: stat.version, zxid: stat.mzxid }),
+        MultiWriteResult::SetData { stat } => Some(revision_of(stat)),
         // A created node has version 0; its stat may be missing from the answer (ZOOKEEPER-4667).
-        MultiWriteResult::Create { stat, .. } if version.is_none() => {
-            Some(Written { version: 0, zxid: if stat.is_invalid() { 0 } else { stat.czxid } })
-        }
+        MultiWriteResult::Create { .. } if revision.is_none() => Some(Revision::of_store(0)),
         _ => None,
     })
 }
@@ -205,9 +213,9 @@ impl Zookeeper {
         &self,
         id: BrokerId,
         bytes: &[u8],
-        version: Option<i32>,
+        revision: Option<Revision>,
         failure: Failure,
-    ) -> Result<Written, ClaimsError> {
+    ) -> Result<Revision, ClaimsError> {
         let error = self.failed(failure).await;
         if matches!(error, ClaimsError::Refused(_)) {
             return Err(error);
@@ -220,19 +228,19 @@ impl Zookeeper {
             Err(failure) => Err(failure),
         };
         match found {
-            Ok(Some((seen, stat))) if seen == bytes => {
-                Ok(Written { version: stat.version, zxid: stat.mzxid })
-            }
+            Ok(Some((seen, stat))) if seen == bytes => Ok(revision_of(&stat)),
             Ok(found) => {
-                let now = found.map(|(_, stat)| stat.version);
-                if now == version && matches!(error, ClaimsError::Away(_)) {
+                let now = found.map(|(_, stat)| revision_of(&stat));
+                if now == revision && matches!(error, ClaimsError::Away(_)) {
                     return Err(error);
                 }
-                let show = |v: Option<i32>| v.map_or_else(|| "none".to_owned(), |v| v.to_string());
+                let show = |revision: Option<Revision>| {
+                    revision.map_or_else(|| "none".to_owned(), |r| r.to_string())
+                };
                 Err(ClaimsError::Conflict(format!(
-                    "the claim of slot {id} is at version {}, this run decided on {}",
+                    "the claim of slot {id} is at revision {}, this run decided on {}",
                     show(now),
-                    show(version)
+                    show(revision)
                 )))
             }
             Err(failure) => Err(self.failed(failure).await),

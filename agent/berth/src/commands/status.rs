@@ -269,7 +269,7 @@ fn registration(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Value {
     };
     let endpoints: Vec<String> =
         found.endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect();
-    json!({"broker": id, "endpoints": endpoints, "czxid": found.czxid})
+    json!({"broker": id, "endpoints": endpoints, "czxid": found.incarnation})
 }
 
 /// A value on one line, for people.

@@ -2,10 +2,10 @@
 
 use crate::zookeeper::{Failure, Zookeeper, called};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, Registrations};
+use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
 use berth_plan::remote_text::bounded;
-use berth_plan::service::Registration;
 use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -59,42 +59,70 @@ struct ClusterNode {
     id: String,
 }
 
-fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, ClaimsError> {
+fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, RegisterError> {
     serde_json::from_slice(data).map_err(|error| {
         let why = bounded(&error.to_string());
-        ClaimsError::Refused(format!("{path} is not what Kafka writes there: {why}"))
+        RegisterError::Refused(format!("{path} is not what Kafka writes there: {why}"))
     })
 }
 
+/// The session is the claims' too, and so is how its calls fail.
+fn of_register(error: ClaimsError) -> RegisterError {
+    match error {
+        ClaimsError::Away(sentence) | ClaimsError::Conflict(sentence) => RegisterError::Away(sentence),
+        ClaimsError::Refused(sentence) => RegisterError::Refused(sentence),
+    }
+}
+
 impl Zookeeper {
-    async fn node(&self, client: &Client, path: &str) -> Result<Option<(Vec<u8>, Stat)>, ClaimsError> {
+    async fn opened(&self) -> Result<Client, RegisterError> {
+        self.client().await.map_err(of_register)
+    }
+
+    /// What is read next is not older than this call.
+    async fn synced(&self, client: &Client, path: &str) -> Result<(), RegisterError> {
+        match called(&format!("sync {path}"), client.sync(path)).await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(of_register(self.failed(failure).await)),
+        }
+    }
+
+    async fn node(&self, client: &Client, path: &str) -> Result<Option<(Vec<u8>, Stat)>, RegisterError> {
         match called(&format!("read {path}"), client.get_data(path)).await {
             Ok(found) => Ok(Some(found)),
             Err(Failure::Certain(Error::NoNode, _)) => Ok(None),
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(of_register(self.failed(failure).await)),
         }
     }
 
-    async fn children(&self, client: &Client, path: &str) -> Result<Vec<String>, ClaimsError> {
+    async fn children(&self, client: &Client, path: &str) -> Result<Vec<String>, RegisterError> {
         match called(&format!("list {path}"), client.list_children(path)).await {
             Ok(children) => Ok(children),
             Err(Failure::Certain(Error::NoNode, _)) => Ok(Vec::new()),
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(of_register(self.failed(failure).await)),
         }
     }
 
-    async fn registration(&self, client: &Client, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
+    async fn registration(
+        &self,
+        client: &Client,
+        id: BrokerId,
+    ) -> Result<Option<Registration>, RegisterError> {
         let path = self.paths.kafka(&format!("/brokers/ids/{id}"));
         let Some((data, stat)) = self.node(client, &path).await? else { return Ok(None) };
         let node: BrokerNode = json(&path, &data)?;
-        Ok(Some(Registration { id, czxid: stat.czxid, endpoints: node.endpoints() }))
+        Ok(Some(Registration {
+            id,
+            incarnation: Incarnation::of_register(stat.czxid),
+            endpoints: node.endpoints(),
+        }))
     }
 
     async fn topic(
         &self,
         client: &Client,
         topic: String,
-    ) -> Result<Vec<(Partition, Assignment)>, ClaimsError> {
+    ) -> Result<Vec<(Partition, Assignment)>, RegisterError> {
         let path = self.paths.kafka(&format!("/brokers/topics/{topic}"));
         let Some((data, _)) = self.node(client, &path).await? else { return Ok(Vec::new()) };
         let node: TopicNode = json(&path, &data)?;
@@ -112,7 +140,8 @@ impl Zookeeper {
         client: &Client,
         partition: Partition,
         deleted: &BTreeSet<String>,
-    ) -> Result<Look, ClaimsError> {
+        since: Option<Incarnation>,
+    ) -> Result<Look, RegisterError> {
         if deleted.contains(&partition.topic) {
             return Ok(Look::Deleted);
         }
@@ -123,18 +152,20 @@ impl Zookeeper {
             return Ok(if known { Look::NoState } else { Look::Deleted });
         };
         let node: StateNode = json(&path, &data)?;
-        Ok(Look::State(PartitionState { leader: node.leader, isr: node.isr, mzxid: stat.mzxid }))
+        // One ensemble counts both: the order of its transactions is the order of what happened.
+        let changed_since = since.is_some_and(|since| stat.mzxid > since.in_register());
+        Ok(Look::State(PartitionState { leader: node.leader, isr: node.isr, changed_since }))
     }
 
-    async fn deleted(&self, client: &Client) -> Result<BTreeSet<String>, ClaimsError> {
+    async fn deleted(&self, client: &Client) -> Result<BTreeSet<String>, RegisterError> {
         Ok(self.children(client, &self.paths.kafka("/admin/delete_topics")).await?.into_iter().collect())
     }
 }
 
 #[async_trait]
 impl Registrations for Zookeeper {
-    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, ClaimsError> {
-        let client = self.client().await?;
+    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, RegisterError> {
+        let client = self.opened().await?;
         let ids = self.children(&client, &self.paths.kafka("/brokers/ids")).await?;
         let ids: Vec<BrokerId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
         let found: Vec<Option<Registration>> = stream::iter(ids)
@@ -145,8 +176,11 @@ impl Registrations for Zookeeper {
         Ok(found.into_iter().flatten().map(|registration| (registration.id, registration)).collect())
     }
 
-    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError> {
-        self.registration(&self.client().await?, id).await
+    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, RegisterError> {
+        let client = self.opened().await?;
+        // A session that was opened anew may be with a follower that still shows a registration of before.
+        self.synced(&client, &self.paths.kafka("/brokers/ids")).await?;
+        self.registration(&client, id).await
     }
 
     async fn changed(&self, id: BrokerId, within: Millis) {
@@ -161,19 +195,16 @@ impl Registrations for Zookeeper {
         }
     }
 
-    async fn cluster(&self) -> Result<Option<String>, ClaimsError> {
+    async fn cluster(&self) -> Result<Option<String>, RegisterError> {
         let path = self.paths.kafka("/cluster/id");
-        let Some((data, _)) = self.node(&self.client().await?, &path).await? else { return Ok(None) };
+        let Some((data, _)) = self.node(&self.opened().await?, &path).await? else { return Ok(None) };
         Ok(Some(json::<ClusterNode>(&path, &data)?.id))
     }
 
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, ClaimsError> {
-        let client = self.client().await?;
+    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError> {
+        let client = self.opened().await?;
         let root = self.paths.kafka("/brokers/topics");
-        match called(&format!("sync {root}"), client.sync(&root)).await {
-            Ok(()) => {}
-            Err(failure) => return Err(self.failed(failure).await),
-        }
+        self.synced(&client, &root).await?;
         let deleted = self.deleted(&client).await?;
         let topics = self.children(&client, &root).await?;
         let topics: Vec<String> = topics.into_iter().filter(|topic| !deleted.contains(topic)).collect();
@@ -185,11 +216,15 @@ impl Registrations for Zookeeper {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn look(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Look>, ClaimsError> {
-        let client = self.client().await?;
+    async fn look(
+        &self,
+        partitions: &[Partition],
+        since: Option<Incarnation>,
+    ) -> Result<BTreeMap<Partition, Look>, RegisterError> {
+        let client = self.opened().await?;
         let deleted = self.deleted(&client).await?;
         let looks: Vec<Look> = stream::iter(partitions.to_vec())
-            .map(|partition| self.state(&client, partition, &deleted))
+            .map(|partition| self.state(&client, partition, &deleted, since))
             .buffered(PIPELINED)
             .try_collect()
             .await?;

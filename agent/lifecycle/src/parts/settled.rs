@@ -1,6 +1,7 @@
 //! The note of the slot that this boot settled: it opens the gate.
 
 use crate::ports::{Host, HostError};
+use berth_plan::service::Incarnation;
 use berth_plan::{BootId, BrokerId};
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,9 @@ pub(crate) struct Settled {
     pub(crate) boot: BootId,
     /// The serial of the mounted volume; none where slots have none.
     pub(crate) serial: Option<String>,
-    /// ZooKeeper's transaction id of the `started` mark: our registration has a higher one.
-    pub(crate) floor: i64,
+    /// The last registration of the slot that was seen before the start: ours is another one.
+    #[serde(default)]
+    pub(crate) before: Option<Incarnation>,
 }
 
 /// Reads the note; none where this kernel boot wrote none, or one that cannot be read.

@@ -167,7 +167,7 @@ async fn finish(
     }
     let Some(claim) = records.get(&id).and_then(|r| r.claim.as_ref()) else { return Ok(()) };
     let next = claim.value.given_back(boot.ports.host.unix_time(), "finished what was left to undo");
-    match boot.ports.claims.write(id, &next, Some(claim.version)).await {
+    match boot.ports.claims.write(id, &next, Some(claim.revision)).await {
         Ok(_) => {
             boot.finished(id);
             let fact = format!("claim of slot {id} given back: nothing of it is attached here");

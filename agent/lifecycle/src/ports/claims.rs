@@ -1,33 +1,24 @@
-//! Lock, intents and records in ZooKeeper.
+//! Lock, intents and records, in whatever store a cluster keeps them.
 //!
 //! An adapter resolves unknown outcomes itself, by reading back: what it returns is certain, or says that it is not.
 
 use async_trait::async_trait;
-use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords};
+use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimsError {
-    /// The record is not at the version that the decision was made on, or the intent is gone.
+    /// The record is not at the revision that the decision was made on, or the intent is gone.
     #[error("{0}")]
     Conflict(String),
-    /// ZooKeeper is not reachable, or the session was lost: the write may or may not have been made.
+    /// The store is not reachable, or the session was lost: the write may or may not have been made.
     #[error("{0}")]
     Away(String),
-    /// ZooKeeper refuses: the operator must mend it.
+    /// The store refuses: the operator must mend it.
     #[error("{0}")]
     Refused(String),
-}
-
-/// A write that was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// The record's version now.
-    pub version: i32,
-    /// ZooKeeper's transaction id of the write: whatever registers later has a higher one.
-    pub zxid: i64,
 }
 
 /// The durable side of the protocol.
@@ -47,17 +38,22 @@ pub trait Claims: Send + Sync {
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError>;
 
-    /// One transaction: check my intent, set the claim at the version read, delete the intent.
+    /// One transaction: check my intent, set the claim at the revision read, delete the intent. The revision now.
     async fn hold(
         &self,
         id: BrokerId,
         claim: &Claim,
-        version: Option<i32>,
+        revision: Option<Revision>,
         intent: &Intent,
-    ) -> Result<Written, ClaimsError>;
+    ) -> Result<Revision, ClaimsError>;
 
-    /// Sets the claim at the version read; none creates it.
-    async fn write(&self, id: BrokerId, claim: &Claim, version: Option<i32>) -> Result<Written, ClaimsError>;
+    /// Sets the claim at the revision read; none creates it. The revision now.
+    async fn write(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        revision: Option<Revision>,
+    ) -> Result<Revision, ClaimsError>;
 
     /// Deletes my intent; done where it is gone.
     async fn drop_intent(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError>;
@@ -72,7 +68,7 @@ pub trait Locked: Send + Sync {
     /// All records, read after the lock was taken, on its session.
     async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError>;
 
-    /// ZooKeeper's clock when the lock node was made, Unix milliseconds.
+    /// The store's clock when the place in the queue was taken, Unix milliseconds.
     fn taken_at(&self) -> Millis;
 
     /// One transaction: check my lock node, create the intent.

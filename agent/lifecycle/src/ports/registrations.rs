@@ -1,30 +1,45 @@
-//! The service's own view of its cluster.
+//! The service's own view of its cluster: who is registered, and how its partitions stand.
 
-use super::ClaimsError;
 use async_trait::async_trait;
-use berth_plan::service::Registration;
 use berth_plan::service::readiness::{Assignment, Look, Partition};
+use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
+
+/// Why the register could not be read. Nothing is ever written there.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// It is not reachable.
+    #[error("{0}")]
+    Away(String),
+    /// It refuses, or what stands there is not what the service writes: the operator must mend it.
+    #[error("{0}")]
+    Refused(String),
+}
 
 /// `/brokers`, `/cluster` and `/admin` of Kafka in ZooKeeper mode.
 #[async_trait]
 pub trait Registrations: Send + Sync {
     /// All of `/brokers/ids`.
-    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, ClaimsError>;
+    async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, RegisterError>;
 
-    /// `/brokers/ids/<id>`.
-    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, ClaimsError>;
+    /// `/brokers/ids/<id>`, not older than the call.
+    async fn of(&self, id: BrokerId) -> Result<Option<Registration>, RegisterError>;
 
     /// Waits until `/brokers/ids/<id>` comes, goes or changes, or the time has passed.
     async fn changed(&self, id: BrokerId, within: Millis);
 
     /// `/cluster/id`; none where no broker ever joined.
-    async fn cluster(&self) -> Result<Option<String>, ClaimsError>;
+    async fn cluster(&self) -> Result<Option<String>, RegisterError>;
 
     /// After a `sync`, the assignment of every partition, without topics that are being deleted.
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, ClaimsError>;
+    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError>;
 
-    /// The states of these partitions, at most 64 reads under way at once.
-    async fn look(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Look>, ClaimsError>;
+    /// The states of these partitions, at most 64 reads under way at once. Each says whether it was changed after the
+    /// registration `since`; without one, none was.
+    async fn look(
+        &self,
+        partitions: &[Partition],
+        since: Option<Incarnation>,
+    ) -> Result<BTreeMap<Partition, Look>, RegisterError>;
 }

@@ -31,7 +31,7 @@ pub(crate) async fn attach_volume(boot: &Boot, targeted: Targeted) -> Result<Hel
         Target::Resume(slot, claim) => {
             let started = claim.value.started_by(&boot.me.instance);
             boot.progressed(|p| (p.slot, p.attached, p.started) = (Some(slot.clone()), true, started));
-            let held = Held { slot, claim: claim.value, version: claim.version };
+            let held = Held { slot, claim: claim.value, revision: claim.revision };
             let held = resume_claim(boot, held).await?;
             let look = LookAgain::new(boot, absences);
             let slot = attach_exclusively(boot, held.slot.clone(), &picture, look, false).await?;
@@ -54,8 +54,7 @@ async fn resume_claim(boot: &Boot, held: Held) -> Result<Held, Trouble> {
         return Ok(held);
     }
     let now = boot.ports.host.unix_time();
-    let (held, _) = write_claim(boot, STEP, held, |claim| claim.taken(holder.clone(), now)).await?;
-    Ok(held)
+    write_claim(boot, STEP, held, |claim| claim.taken(holder.clone(), now)).await
 }
 
 /// Attaches the part that only one instance can have: the volume, or the interface of slots without a volume. A
@@ -237,16 +236,16 @@ async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Opti
 }
 
 /// Writes the claim of a slot that is attached to me: in one transaction with the check of my intent, for no claim is taken
-/// on its version alone. A write of an earlier run that lands late would otherwise give this instance two claims.
+/// on its revision alone. A write of an earlier run that lands late would otherwise give this instance two claims.
 async fn take_claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
     let me = &boot.me.instance;
     let held = retry(boot, STEP, async || {
         let records = boot.ports.claims.record(slot.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
-        let (before, version) = match records.claim {
+        let (before, revision) = match records.claim {
             Some(claim) if claim.value.holder == Some(boot.holder(&slot)) => {
-                return Ok(Held { slot: slot.clone(), claim: claim.value, version: claim.version });
+                return Ok(Held { slot: slot.clone(), claim: claim.value, revision: claim.revision });
             }
-            Some(claim) => (claim.value, Some(claim.version)),
+            Some(claim) => (claim.value, Some(claim.revision)),
             None => (Claim::vacant(), None),
         };
         if let Some(other) = before.names().filter(|other| *other != me) {
@@ -261,9 +260,9 @@ async fn take_claim(boot: &Boot, slot: Slot) -> Result<Held, Trouble> {
             return Err(Next::Stop(Trouble::new(STEP, Kind::ControlPlane, sentence)));
         }
         let claim = before.taken(boot.holder(&slot), boot.ports.host.unix_time());
-        match boot.ports.claims.hold(slot.id, &claim, version, &boot.intent()).await {
-            Ok(written) => Ok(Held { slot: slot.clone(), claim, version: written.version }),
-            // What refused it decides at the next read: the claim's version, or the intent.
+        match boot.ports.claims.hold(slot.id, &claim, revision, &boot.intent()).await {
+            Ok(revision) => Ok(Held { slot: slot.clone(), claim, revision }),
+            // What refused it decides at the next read: the claim's revision, or the intent.
             Err(error) => Err(Trouble::claims(STEP, &error).into()),
         }
     })

@@ -140,14 +140,15 @@ async fn decide(
             |who: String| boot.ports.timeline.waiting(Step::Intend, &format!("the lock, held by {who}"));
         let lock = boot.ports.claims.lock(&intent, &waiting).await.map_err(trouble)?;
         let read = async {
-            let records = lock.records().await?;
-            Ok((records, boot.ports.registrations.all().await?))
+            let records = lock.records().await.map_err(trouble)?;
+            let of_register = |error| Next::from(Trouble::register(Step::Intend, &error));
+            Ok((records, boot.ports.registrations.all().await.map_err(of_register)?))
         };
         let (records, registrations) = match read.await {
             Ok(read) => read,
             Err(error) => {
                 lock.unlock().await;
-                return Err(trouble(error));
+                return Err(error);
             }
         };
         absences.clock(lock.taken_at(), boot.ports.host.since_boot());

@@ -18,7 +18,7 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
     let (mount, log_dir) = (&boot.config.mount, &boot.config.log_dir);
     let found = boot.ports.disks.identity(mount, log_dir).await.map_err(|e| Trouble::disk(STEP, e))?;
     let cluster = retry(boot, STEP, async || {
-        boot.ports.registrations.cluster().await.map_err(|error| Trouble::claims(STEP, &error).into())
+        boot.ports.registrations.cluster().await.map_err(|error| Trouble::register(STEP, &error).into())
     })
     .await?;
     let registered_before = held.claim.registered.is_some();
@@ -46,12 +46,12 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
 /// A partition that only this broker has in sync.
 async fn only_copy(boot: &Boot, id: BrokerId) -> Result<Option<String>, Trouble> {
     retry(boot, STEP, async || {
-        let trouble = |error| Next::from(Trouble::claims(STEP, &error));
+        let trouble = |error| Next::from(Trouble::register(STEP, &error));
         let partitions = ours(id, &boot.ports.registrations.assignments().await.map_err(trouble)?);
         if partitions.is_empty() {
             return Ok(None);
         }
-        let looks = boot.ports.registrations.look(&partitions).await.map_err(trouble)?;
+        let looks = boot.ports.registrations.look(&partitions, None).await.map_err(trouble)?;
         Ok(only_in_sync(id, &looks).map(ToString::to_string))
     })
     .await

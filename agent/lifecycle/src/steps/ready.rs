@@ -25,7 +25,7 @@ pub(crate) async fn wait_until_ready(
     }
     let me = held.slot.id;
     let assignments = retry(boot, STEP, async || {
-        boot.ports.registrations.assignments().await.map_err(|error| Trouble::claims(STEP, &error).into())
+        boot.ports.registrations.assignments().await.map_err(|error| Trouble::register(STEP, &error).into())
     })
     .await?;
     let mut open = ours(me, &assignments);
@@ -33,14 +33,14 @@ pub(crate) async fn wait_until_ready(
     let mut since: BTreeMap<Partition, Millis> = BTreeMap::new();
     let mut pause = 1_000;
     loop {
-        let looks = look(boot, &open).await?;
+        let looks = look(boot, &open, registration).await?;
         let now = boot.ports.host.since_boot();
         let mut reason = None;
         open.retain(|partition| {
             let look = looks.get(partition).unwrap_or(&Look::Deleted);
             let in_sync = matches!(look, Look::State(s) if s.isr.iter().any(|id| i64::from(*id) == i64::from(me.number())));
             let held = if in_sync { now - *since.entry(partition.clone()).or_insert(now) } else { since.remove(partition); 0 };
-            match judge(me, registration.czxid, look, held) {
+            match judge(me, look, held) {
                 Verdict::Done => false,
                 Verdict::Dropped(why) => {
                     boot.ports.timeline.fact(STEP, &format!("{partition} is not waited for: {why}"));
@@ -64,9 +64,18 @@ pub(crate) async fn wait_until_ready(
     Ok(())
 }
 
-async fn look(boot: &Boot, open: &[Partition]) -> Result<BTreeMap<Partition, Look>, Trouble> {
+async fn look(
+    boot: &Boot,
+    open: &[Partition],
+    registration: &Registration,
+) -> Result<BTreeMap<Partition, Look>, Trouble> {
+    let since = Some(registration.incarnation);
     retry(boot, STEP, async || {
-        boot.ports.registrations.look(open).await.map_err(|error| Next::from(Trouble::claims(STEP, &error)))
+        boot.ports
+            .registrations
+            .look(open, since)
+            .await
+            .map_err(|error| Next::from(Trouble::register(STEP, &error)))
     })
     .await
 }
@@ -81,8 +90,8 @@ async fn still_up(boot: &Boot, held: &Held, registration: &Registration) -> Resu
         );
         return Err(Trouble::new(STEP, Kind::UnitFailed, sentence));
     }
-    let now = boot.ports.registrations.of(registration.id).await.map_err(|e| Trouble::claims(STEP, &e))?;
-    if now.is_some_and(|now| now.czxid == registration.czxid) {
+    let now = boot.ports.registrations.of(registration.id).await.map_err(|e| Trouble::register(STEP, &e))?;
+    if now.is_some_and(|now| now.incarnation == registration.incarnation) {
         return Ok(());
     }
     let sentence = format!("broker {} lost its registration before it was in sync", registration.id);

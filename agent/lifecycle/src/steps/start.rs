@@ -11,7 +11,7 @@ use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
 use berth_plan::ec2::AttachmentState;
 use berth_plan::outcome::Kind;
-use berth_plan::service::Registration;
+use berth_plan::service::{Incarnation, Registration};
 
 const STEP: Step = Step::Start;
 
@@ -27,15 +27,15 @@ pub(crate) async fn start_service(boot: &Boot, held: Held) -> Result<(Held, Regi
         .map_err(|e| Trouble::host(STEP, e))?
         .filter(|s| s.slot == held.slot.id && s.boot == boot.me.boot);
     let unit = unit(boot).await?;
-    let (held, floor) = match settled {
+    let (held, before) = match settled {
         Some(settled) if held.claim.started.is_some() && is_up(&unit) => {
             confirmed(boot, &held).await?;
             boot.progressed(|p| p.started = true);
-            (held, settled.floor)
+            (held, settled.before)
         }
         _ => started(boot, held, &unit).await?,
     };
-    let registration = registered(boot, &held, floor).await?;
+    let registration = registered(boot, &held, before).await?;
     let held = remembered(boot, held, &registration).await?;
     Ok((held, registration))
 }
@@ -49,7 +49,7 @@ async fn unit(boot: &Boot) -> Result<Unit, Trouble> {
 }
 
 /// Everything that comes before the start, in the order that a crash between any two lines needs.
-async fn started(boot: &Boot, held: Held, unit: &Unit) -> Result<(Held, i64), Trouble> {
+async fn started(boot: &Boot, held: Held, unit: &Unit) -> Result<(Held, Option<Incarnation>), Trouble> {
     let name = &boot.config.unit;
     match unit.state {
         UnitState::Missing => {
@@ -65,28 +65,32 @@ async fn started(boot: &Boot, held: Held, unit: &Unit) -> Result<(Held, i64), Tr
         }
         UnitState::Inactive | UnitState::Failed => {}
     }
-    stale_registration_is_gone(boot, &held).await?;
+    let before = stale_registration_is_gone(boot, &held).await?;
     confirmed(boot, &held).await?;
-    let (held, floor) = marked(boot, held).await?;
+    let held = marked(boot, held).await?;
     let serial = held.slot.volume.as_ref().map(|volume| volume.id.serial());
-    let settled = Settled { slot: held.slot.id, boot: boot.me.boot.clone(), serial, floor };
+    let settled = Settled { slot: held.slot.id, boot: boot.me.boot.clone(), serial, before };
     settled::open_gate(boot.ports.host.as_ref(), &settled).map_err(|e| Trouble::host(STEP, e))?;
     boot.ports.service.start(name).await.map_err(|e| Trouble::service(STEP, e))?;
     boot.ports.timeline.fact(STEP, &format!("{name} started on slot {}", held.slot.id));
-    Ok((held, floor))
+    Ok((held, before))
 }
 
 /// Kafka in ZooKeeper mode exits at once where its id is registered, a dead broker's too: its entry goes with its
-/// session, within `zookeeper.session.timeout.ms` (18 s unless set).
-async fn stale_registration_is_gone(boot: &Boot, held: &Held) -> Result<(), Trouble> {
+/// session, within `zookeeper.session.timeout.ms` (18 s unless set). Gives back
+/// the last registration that was seen.
+async fn stale_registration_is_gone(boot: &Boot, held: &Held) -> Result<Option<Incarnation>, Trouble> {
     let id = held.slot.id;
     let began = boot.ports.host.since_boot();
+    let mut last = None;
     retry(boot, STEP, async || {
         loop {
-            let Some(stale) = boot.ports.registrations.of(id).await.map_err(|e| Trouble::claims(STEP, &e))?
+            let Some(stale) =
+                boot.ports.registrations.of(id).await.map_err(|e| Trouble::register(STEP, &e))?
             else {
-                return Ok(());
+                return Ok(last);
             };
+            last = Some(stale.incarnation);
             let host = stale.endpoints.first().map_or("an unknown host", |(host, _)| host.as_str());
             let waited = (boot.ports.host.since_boot() - began) / 1000;
             let sentence = format!(
@@ -154,16 +158,20 @@ fn not_attached(id: &str, boot: &Boot, looks: u32) -> Next {
 }
 
 /// `started` goes into the claim before the unit is started; refused, nothing is started.
-async fn marked(boot: &Boot, held: Held) -> Result<(Held, i64), Trouble> {
+async fn marked(boot: &Boot, held: Held) -> Result<Held, Trouble> {
     notes::note_start(boot.ports.host.as_ref(), &boot.me.instance).map_err(|e| Trouble::host(STEP, e))?;
     let now = boot.ports.host.unix_time();
-    let (held, written) = write_claim(boot, STEP, held, |claim| claim.started(&boot.me.boot, now)).await?;
+    let held = write_claim(boot, STEP, held, |claim| claim.started(&boot.me.boot, now)).await?;
     boot.progressed(|p| p.started = true);
-    Ok((held, written.zxid))
+    Ok(held)
 }
 
-/// Waits for our registration: newer than the floor, and of the invocation that is up now.
-async fn registered(boot: &Boot, held: &Held, floor: i64) -> Result<Registration, Trouble> {
+/// Waits for our registration: another than the one before the start, and of the invocation that is up now.
+async fn registered(
+    boot: &Boot,
+    held: &Held,
+    before_start: Option<Incarnation>,
+) -> Result<Registration, Trouble> {
     let id = held.slot.id;
     let name = &boot.config.unit;
     let began = boot.ports.host.since_boot();
@@ -171,12 +179,12 @@ async fn registered(boot: &Boot, held: &Held, floor: i64) -> Result<Registration
     loop {
         let before = unit(boot).await?;
         let found = retry(boot, STEP, async || {
-            boot.ports.registrations.of(id).await.map_err(|error| Trouble::claims(STEP, &error).into())
+            boot.ports.registrations.of(id).await.map_err(|error| Trouble::register(STEP, &error).into())
         })
         .await?;
         let after = unit(boot).await?;
         if let Some(registration) = found
-            && registration.czxid > floor
+            && Some(registration.incarnation) != before_start
             && is_up(&after)
             && before.invocation == after.invocation
         {
@@ -205,10 +213,9 @@ async fn registered(boot: &Boot, held: &Held, floor: i64) -> Result<Registration
 }
 
 async fn remembered(boot: &Boot, held: Held, seen: &Registration) -> Result<Held, Trouble> {
-    if held.claim.registered.as_ref().is_some_and(|r| r.czxid == seen.czxid) {
+    if held.claim.registered.as_ref().is_some_and(|r| r.incarnation == seen.incarnation) {
         return Ok(held);
     }
     let host = seen.endpoints.first().map(|(host, _)| host.clone());
-    let (held, _) = write_claim(boot, STEP, held, |claim| claim.registered(seen.czxid, host.clone())).await?;
-    Ok(held)
+    write_claim(boot, STEP, held, |claim| claim.registered(seen.incarnation, host.clone())).await
 }

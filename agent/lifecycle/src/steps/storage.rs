@@ -252,6 +252,5 @@ async fn current(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble
 }
 
 async fn remembered(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
-    let (held, _) = write_claim(boot, STEP, held, |claim| claim.on_disk(record.clone())).await?;
-    Ok(held)
+    write_claim(boot, STEP, held, |claim| claim.on_disk(record.clone())).await
 }

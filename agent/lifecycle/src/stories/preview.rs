@@ -107,7 +107,8 @@ fn gives_up(trouble: &Trouble) -> Would {
 async fn look(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Look, Trouble> {
     let trouble = |error| Trouble::claims(Step::Intend, &error);
     let mut records = agent.ports.claims.records().await.map_err(trouble)?;
-    let mut registrations = agent.ports.registrations.all().await.map_err(trouble)?;
+    let of_register = |error| Trouble::register(Step::Intend, &error);
+    let mut registrations = agent.ports.registrations.all().await.map_err(of_register)?;
     // An intent goes with its owner's session.
     for records in records.values_mut() {
         records.intent.take_if(|intent| gone.contains(&intent.instance));

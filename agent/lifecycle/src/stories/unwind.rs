@@ -108,7 +108,7 @@ async fn begin_leaving(boot: &Boot, id: BrokerId, why: Why<'_>) -> Result<bool, 
     boot.ports.claims.drop_intent(id, &boot.intent()).await.map_err(trouble)?;
     for tries in 0..WRITES {
         let record = boot.ports.claims.record(id).await.map_err(trouble)?;
-        let Some(Versioned { value: claim, version, .. }) = record.claim else { return Ok(true) };
+        let Some(Versioned { value: claim, revision, .. }) = record.claim else { return Ok(true) };
         if claim.names() != Some(&boot.me.instance) || claim.state == State::Unfinished {
             return Ok(true);
         }
@@ -117,7 +117,7 @@ async fn begin_leaving(boot: &Boot, id: BrokerId, why: Why<'_>) -> Result<bool, 
             return Ok(false);
         }
         let leaving = claim.unfinished(vec![format!("being left: {}", why.sentence())]);
-        match boot.ports.claims.write(id, &leaving, Some(version)).await {
+        match boot.ports.claims.write(id, &leaving, Some(revision)).await {
             Ok(_) => return Ok(true),
             Err(error) => tracing::debug!(%error, "reading the claim again"),
         }
@@ -217,12 +217,12 @@ async fn detach(boot: &Boot, slot: &Slot) -> Vec<String> {
 async fn give_back(boot: &Boot, id: BrokerId, why: Why<'_>, left: &[String]) -> Result<(), Trouble> {
     for tries in 0..WRITES {
         let record = boot.ports.claims.record(id).await.map_err(|error| Trouble::claims(STEP, &error))?;
-        let Some(Versioned { value: claim, version, .. }) = record.claim else { return Ok(()) };
+        let Some(Versioned { value: claim, revision, .. }) = record.claim else { return Ok(()) };
         if claim.names() != Some(&boot.me.instance) || claim.state == State::Free || claim.started.is_some() {
             return Ok(());
         }
         let next = returned(boot, &claim, why, left);
-        match boot.ports.claims.write(id, &next, Some(version)).await {
+        match boot.ports.claims.write(id, &next, Some(revision)).await {
             Ok(_) if left.is_empty() => {
                 let fact = format!("claim of slot {id} given back: {}", why.sentence());
                 boot.ports.timeline.fact(STEP, &fact);

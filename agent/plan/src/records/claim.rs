@@ -3,6 +3,7 @@
 //! A claim is a persistent node that is never deleted and is changed only by version-checked writes.
 
 use super::codec::{Unreadable, VERSION, checked, written};
+use crate::service::Incarnation;
 use crate::{BootId, EniId, InstanceId, Millis, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,8 +61,9 @@ pub struct Started {
 /// The last registration of the service that berth saw.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
-    /// ZooKeeper's transaction id of the node's creation.
-    pub czxid: i64,
+    /// Which one it was. The field has the name that Kafka's register in ZooKeeper gave it first.
+    #[serde(rename = "czxid")]
+    pub incarnation: Incarnation,
     /// The host that it advertises.
     pub host: Option<String>,
 }
@@ -163,8 +165,8 @@ impl Claim {
     }
 
     /// The claim with the registration that was seen.
-    pub fn registered(&self, czxid: i64, host: Option<String>) -> Self {
-        Self { registered: Some(Registered { czxid, host }), ..self.clone() }
+    pub fn registered(&self, incarnation: Incarnation, host: Option<String>) -> Self {
+        Self { registered: Some(Registered { incarnation, host }), ..self.clone() }
     }
 
     /// The claim with the file system that its volume bears.
@@ -216,6 +218,14 @@ mod tests {
         let claim = Claim::read(text).unwrap().taken(holder(1, 1), 5);
         let again = Claim::read(&claim.bytes()).unwrap();
         assert_eq!(again.other["colour"], serde_json::json!({"a":[1,2]}));
+    }
+
+    #[test]
+    fn a_registration_keeps_the_field_that_older_versions_read() {
+        let claim = Claim::vacant().registered(Incarnation::of_register(77), Some("10.0.1.10".into()));
+        let text = String::from_utf8(claim.bytes()).unwrap();
+        assert!(text.contains(r#""registered":{"czxid":77,"host":"10.0.1.10"}"#), "{text}");
+        assert_eq!(Claim::read(text.as_bytes()).unwrap(), claim);
     }
 
     #[test]

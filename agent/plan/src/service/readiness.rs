@@ -43,8 +43,8 @@ pub struct PartitionState {
     pub leader: i32,
     /// In-sync replicas.
     pub isr: Vec<i32>,
-    /// ZooKeeper's transaction id of its last change.
-    pub mzxid: i64,
+    /// Whether it was changed after the registration that the look names; the register judges that by its own order.
+    pub changed_since: bool,
 }
 
 /// What a look at one partition found.
@@ -84,9 +84,8 @@ pub fn only_in_sync(me: BrokerId, looks: &BTreeMap<Partition, Look>) -> Option<&
     looks.iter().find(|(_, look)| is_only(look)).map(|(partition, _)| partition)
 }
 
-/// Judges one partition. `registered` is the transaction id of our registration, `held` how long it has been seen in
-/// sync without a break.
-pub fn judge(me: BrokerId, registered: i64, look: &Look, held: Millis) -> Verdict {
+/// Judges one partition, looked at since our registration. `held` is how long it has been seen in sync without a break.
+pub fn judge(me: BrokerId, look: &Look, held: Millis) -> Verdict {
     let me = i64::from(me.number());
     match look {
         Look::Deleted => Verdict::Dropped("its topic is deleted".to_owned()),
@@ -99,7 +98,7 @@ pub fn judge(me: BrokerId, registered: i64, look: &Look, held: Millis) -> Verdic
                 ),
                 (-1, true) => Verdict::Open("it has no leader".to_owned()),
                 (_, false) => Verdict::Open("not in its in-sync replicas yet".to_owned()),
-                (_, true) if state.mzxid > registered || held >= HELD => Verdict::Done,
+                (_, true) if state.changed_since || held >= HELD => Verdict::Done,
                 (_, true) => Verdict::Open(format!("in sync for {} s of {} s", held / 1000, HELD / 1000)),
             }
         }
@@ -114,40 +113,40 @@ mod tests {
         BrokerId::new(1).unwrap()
     }
 
-    fn state(leader: i32, isr: &[i32], mzxid: i64) -> Look {
-        Look::State(PartitionState { leader, isr: isr.to_vec(), mzxid })
+    fn state(leader: i32, isr: &[i32], changed_since: bool) -> Look {
+        Look::State(PartitionState { leader, isr: isr.to_vec(), changed_since })
     }
 
     #[test]
     fn in_sync_counts_when_it_is_newer_than_our_registration_or_held() {
-        assert_eq!(judge(me(), 100, &state(0, &[0, 1], 101), 0), Verdict::Done);
-        assert!(matches!(judge(me(), 100, &state(0, &[0, 1], 99), HELD - 1), Verdict::Open(_)));
-        assert_eq!(judge(me(), 100, &state(0, &[0, 1], 99), HELD), Verdict::Done);
-        assert!(matches!(judge(me(), 100, &state(0, &[0], 101), HELD), Verdict::Open(_)));
+        assert_eq!(judge(me(), &state(0, &[0, 1], true), 0), Verdict::Done);
+        assert!(matches!(judge(me(), &state(0, &[0, 1], false), HELD - 1), Verdict::Open(_)));
+        assert_eq!(judge(me(), &state(0, &[0, 1], false), HELD), Verdict::Done);
+        assert!(matches!(judge(me(), &state(0, &[0], true), HELD), Verdict::Open(_)));
     }
 
     #[test]
     fn the_only_in_sync_replica_is_found_with_and_without_a_leader() {
         let partition = |number| Partition { topic: "t".into(), number };
         let looks = [
-            (partition(0), state(1, &[1, 0], 1)),
-            (partition(1), state(0, &[0], 1)),
-            (partition(2), state(-1, &[], 1)),
+            (partition(0), state(1, &[1, 0], false)),
+            (partition(1), state(0, &[0], false)),
+            (partition(2), state(-1, &[], false)),
             (partition(3), Look::NoState),
         ];
         assert_eq!(only_in_sync(me(), &looks.clone().into()), None);
         for leader in [-1, 1] {
-            let looks = looks.iter().cloned().chain([(partition(4), state(leader, &[1], 1))]).collect();
+            let looks = looks.iter().cloned().chain([(partition(4), state(leader, &[1], false))]).collect();
             assert_eq!(only_in_sync(me(), &looks), Some(&partition(4)));
         }
     }
 
     #[test]
     fn what_cannot_heal_by_waiting_for_us_is_dropped() {
-        assert!(matches!(judge(me(), 1, &state(-1, &[0], 2), 0), Verdict::Dropped(_)));
-        assert!(matches!(judge(me(), 1, &state(-1, &[1], 2), HELD), Verdict::Open(_)));
-        assert!(matches!(judge(me(), 1, &Look::Deleted, 0), Verdict::Dropped(_)));
-        assert!(matches!(judge(me(), 1, &Look::NoState, 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &state(-1, &[0], true), 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &state(-1, &[1], true), HELD), Verdict::Open(_)));
+        assert!(matches!(judge(me(), &Look::Deleted, 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &Look::NoState, 0), Verdict::Dropped(_)));
     }
 
     #[test]

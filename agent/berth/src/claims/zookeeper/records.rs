@@ -2,7 +2,7 @@
 
 use crate::zookeeper::{Failure, Paths, called};
 use berth_plan::BrokerId;
-use berth_plan::records::{Claim, FaultRecord, Intent, SlotRecords, Unreadable, Versioned};
+use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
 use futures_util::future::{join3, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use zookeeper_client::{Client, Error, Stat};
@@ -14,6 +14,11 @@ pub(super) async fn data(client: &Client, path: String) -> Result<Option<(Vec<u8
         Err(Failure::Certain(Error::NoNode, _)) => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// The revision of a slot is the data version of its claim's node.
+pub(super) fn revision_of(stat: &Stat) -> Revision {
+    Revision::of_store(i64::from(stat.version))
 }
 
 fn parsed<T>(
@@ -67,7 +72,7 @@ pub(super) async fn record_of(client: &Client, paths: &Paths, id: BrokerId) -> R
     let claim = parsed(&slot, claim?, Claim::read, &mut records.unreadable);
     records.claim = claim.map(|(value, stat)| Versioned {
         value,
-        version: stat.version,
+        revision: revision_of(&stat),
         changed: u64::try_from(stat.mtime).unwrap_or(0),
     });
     records.intent =

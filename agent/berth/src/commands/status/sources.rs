@@ -104,8 +104,9 @@ async fn aws(config: &Config) -> (Result<Metadata, Away>, Result<Parts, Away>) {
 async fn zookeeper(config: &Config) -> Result<Records, Away> {
     let zookeeper = Zookeeper::new(config);
     let asked = async {
-        let both = try_join(zookeeper.records(), zookeeper.all()).await;
-        both.map_err(|error| error.to_string())
+        let records = async { zookeeper.records().await.map_err(|error| error.to_string()) };
+        let registrations = async { zookeeper.all().await.map_err(|error| error.to_string()) };
+        try_join(records, registrations).await
     };
     let (slots, registrations) = bounded("ZooKeeper", asked).await?;
     // A server that answered hears the farewell; one that did not ends the session by its time-out.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::ec2::{VolumeAttachment, VolumeSeen};
-use crate::records::{FaultRecord, Holder, Intent, VERSION, Versioned};
+use crate::records::{FaultRecord, Holder, Intent, Revision, VERSION, Versioned};
+use crate::service::Incarnation;
 use proptest::prelude::*;
 
 fn instance(n: u32) -> InstanceId {
@@ -71,7 +72,8 @@ impl World {
     }
 
     fn claimed(self, n: u32, holder: Option<u32>, started: bool) -> Self {
-        let claim = Some(Versioned { value: claim(holder, started), version: 0, changed: 0 });
+        let claim =
+            Some(Versioned { value: claim(holder, started), revision: Revision::of_store(0), changed: 0 });
         self.with(n, None, SlotRecords { claim, ..Default::default() })
     }
 
@@ -180,7 +182,11 @@ fn a_holder_first_met_under_the_lock_is_looked_up_before_any_higher_slot_is_take
 #[test]
 fn a_registration_without_a_known_holder_is_a_strangers() {
     let mut world = World::default().with(0, None, empty());
-    let stranger = Registration { id: id(0), czxid: 4, endpoints: vec![("10.0.1.9".into(), 9092)] };
+    let stranger = Registration {
+        id: id(0),
+        incarnation: Incarnation::of_register(4),
+        endpoints: vec![("10.0.1.9".into(), 9092)],
+    };
     world.registrations.insert(id(0), stranger.clone());
     assert_eq!(world.choose().passed, [(id(0), Reason::Stranger("10.0.1.9".into()))]);
     let mut world = World::default().claimed(0, Some(9), true);
