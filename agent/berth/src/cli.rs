@@ -1,6 +1,6 @@
 //! The command line.
 
-use berth_plan::InstanceId;
+use berth_plan::{BrokerId, InstanceId};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -21,6 +21,7 @@ const EXAMPLES: &str = "Examples:
   berth boot                                  take a slot, bring it up, start the service, tell the truth
   berth plan                                  what a boot would do now, and why; changes nothing
   berth plan --if-terminated i-0123456789abcdef0
+  berth slot list                             who has which slot, and what is marked faulty
   berth status --json                         slot, claim, holders, mount, routes, service, what is awaited
 
 Exit codes: 0 done, 1 failed, 78 configuration.";
@@ -49,6 +50,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show slots by their records, lift a fault, say that data is lost. Works on any machine that reaches ZooKeeper.
+    Slot {
+        /// What to do.
+        #[command(subcommand)]
+        command: SlotCommand,
+    },
     /// Print a completion script.
     Completions {
         /// The shell.
@@ -56,4 +63,48 @@ pub(crate) enum Command {
     },
     /// Print the manual page.
     Man,
+}
+
+/// What is done with slots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SlotCommand {
+    /// All slots that were ever claimed: who has each, for how long, and what is marked faulty.
+    List {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One slot: its claim, its broker, its fault.
+    Show {
+        /// Its number.
+        slot: BrokerId,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The last owners of a slot, oldest first, with the reasons.
+    History {
+        /// Its number.
+        slot: BrokerId,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lift the fault of a slot that was mended: the next instance that waits takes it.
+    Clear {
+        /// Its number.
+        slot: BrokerId,
+    },
+    /// Say that the data of a slot is lost: its broker may begin with an empty log dir.
+    ///
+    /// It counts until the broker has registered once, and only while the cluster has a live leader elsewhere for every
+    /// partition that names the broker; a boot waits for these leaders.
+    Reset {
+        /// Its number.
+        slot: BrokerId,
+        /// Also where no living broker has a partition in sync: its records are lost. Counts for the partitions that are
+        /// listed, and for no other.
+        #[arg(long)]
+        accept_loss: bool,
+    },
 }

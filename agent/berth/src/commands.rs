@@ -3,6 +3,7 @@
 mod boot;
 mod gate;
 mod plan;
+mod slot;
 mod status;
 
 use crate::cli::{Cli, Command};
@@ -41,6 +42,7 @@ async fn with(config: Config, command: Command) -> u8 {
         Command::Plan { if_terminated, json } => {
             plan::plan(config, if_terminated.into_iter().collect(), json).await
         }
+        Command::Slot { command } => slot::slot(config, command).await,
         Command::Status { json } => status::status(config, json).await,
         Command::Completions { .. } | Command::Man => 0,
     }

@@ -83,6 +83,7 @@ impl Zookeeper {
     /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own. Called before the lock: a
     /// command that only looks makes nothing.
     pub(crate) async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
+        self.refuse_other_cluster(client).await?;
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
         for dir in self.paths.directories() {
             match called(&format!("create {dir}"), client.mkdir(&dir, &options)).await {

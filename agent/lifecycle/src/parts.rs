@@ -3,6 +3,7 @@
 pub(crate) mod absences;
 pub(crate) mod agreement;
 pub(crate) mod attachments;
+pub(crate) mod evidence;
 pub(crate) mod held;
 pub(crate) mod judge;
 pub(crate) mod lost_service;

@@ -27,10 +27,10 @@ fn used(volume: &Volume, place: &str, broker: u32, cluster: &str) {
     std::fs::write(&source, meta).unwrap();
     // mkfs.xfs(8), -p: a prototype names what the new file system holds.
     let source = source.display();
-    let tree = match place {
-        "." => format!("meta.properties ---644 0 0 {source}\n$"),
-        dir => format!("{dir} d--755 0 0\nmeta.properties ---644 0 0 {source}\n$\n$"),
-    };
+    let dirs: Vec<&str> = place.split('/').filter(|dir| *dir != ".").collect();
+    let down: String = dirs.iter().map(|dir| format!("{dir} d--755 0 0\n")).collect();
+    let up = "$\n".repeat(dirs.len());
+    let tree = format!("{down}meta.properties ---644 0 0 {source}\n{up}$");
     let prototype = contents.path().join("prototype");
     std::fs::write(&prototype, format!("/nothing\n0 0\nd--755 0 0\n{tree}\n")).unwrap();
     host("mkfs.xfs", &["-q", "-f", "-p", &prototype.to_string_lossy(), &volume.device().to_string_lossy()]);
@@ -45,15 +45,18 @@ async fn cluster(case: &Case<'_>) {
 async fn a_disk_that_contradicts_its_slot_is_passed_over_or_ends_the_boot() {
     let world = played(made(EMPTY).await).await;
     let w = &world;
-    let cases: [BoxFuture<()>; 8] = [
+    let cases: [BoxFuture<()>; 11] = [
         logs_at_the_root(w).boxed(),
-        another_directory(w).boxed(),
+        another_directory(w, "directory", "kafka-logs").boxed(),
+        another_directory(w, "deep", "kafka/data").boxed(),
         another_brokers_disk(w).boxed(),
         another_clusters_disk(w).boxed(),
+        another_clusters_chroot(w).boxed(),
         a_chroot_without_a_cluster(w).boxed(),
         an_empty_volume_in_place_of_a_registered_ones(w, false).boxed(),
         an_empty_volume_in_place_of_a_registered_ones(w, true).boxed(),
-        an_empty_volume_of_an_only_in_sync_replica(w).boxed(),
+        an_empty_volume_of_a_broker_with_partitions(w).boxed(),
+        lost_data_that_another_broker_has(w).boxed(),
     ];
     side_by_side(cases).await;
     world.end(false).await.unwrap();
@@ -71,13 +74,13 @@ async fn logs_at_the_root(world: &World) {
     case.boots(0).await;
 }
 
-async fn another_directory(world: &World) {
-    let case = Case::make(world, "directory", &[""]).await;
+async fn another_directory(world: &World, name: &str, place: &str) {
+    let case = Case::make(world, name, &[""]).await;
     cluster(&case).await;
-    used(&case.image(0), "kafka-logs", 0, CLUSTER);
+    used(&case.image(0), place, 0, CLUSTER);
     let ran = case.boot().await;
-    case.gave_up(&ran, 78, "write `log_dir = \"kafka-logs\"` under [volume]").await;
-    case.configured("[volume]\nlog_dir = \"kafka-logs\"").await;
+    case.gave_up(&ran, 78, &format!("write `log_dir = \"{place}\"` under [volume]")).await;
+    case.configured(&format!("[volume]\nlog_dir = \"{place}\"")).await;
     case.boots(0).await;
 }
 
@@ -109,9 +112,30 @@ async fn another_brokers_disk(world: &World) {
 async fn another_clusters_disk(world: &World) {
     let case = Case::make(world, "foreign", &["", "xfs"]).await;
     cluster(&case).await;
+    // Another slot was registered here: the chroot is the right one.
+    let known = json!({"v": 1, "state": "free", "holder": null, "registered": {"czxid": 1, "host": null}});
+    case.put("/berth/foreign/slots/7", &known).await;
     used(&case.image(0), "data", 0, "AnotherClustersIdentity");
     let reason = format!("belongs to cluster AnotherClustersIdentity, ZooKeeper's /cluster/id is {CLUSTER}");
     passed_over(&case, "identity", &reason).await;
+}
+
+async fn another_clusters_chroot(world: &World) {
+    let case = Case::make(world, "foreign-chroot", &["", "xfs"]).await;
+    cluster(&case).await;
+    used(&case.image(0), "data", 0, "AnotherClustersIdentity");
+    let ran = case.boot().await;
+    case.gave_up(&ran, 78, "the chroot in `zookeeper` is another cluster's").await;
+    assert_eq!(case.record("faults/0").await, Value::Null);
+    // berth knows the cluster under another name: nothing is written beside its tree.
+    let other = Case::make(world, "foreign-name", &["xfs"]).await;
+    cluster(&other).await;
+    other.put("/berth/payments/slots/0", &json!({"v": 1, "state": "free", "holder": null})).await;
+    let before: Vec<String> = other.znodes().await.into_keys().collect();
+    let ran = other.boot().await;
+    assert_eq!(ran.code, 78, "{}", ran.err);
+    assert!(ran.err.contains("is known to berth as payments, and not as foreign-name"), "{}", ran.err);
+    assert_eq!(other.znodes().await.into_keys().collect::<Vec<_>>(), before);
 }
 
 async fn a_chroot_without_a_cluster(world: &World) {
@@ -169,16 +193,63 @@ async fn an_empty_volume_in_place_of_a_registered_ones(world: &World, formatted:
     assert!(case.record("slots/0").await["registered"].is_object(), "what the slot was is not forgotten");
 }
 
+fn state(leader: i32, isr: &[u32]) -> Value {
+    json!({"controller_epoch": 1, "leader": leader, "version": 1, "leader_epoch": 0, "isr": isr})
+}
+
 /// A cluster from before berth: no claim knows the broker, its partitions do.
-async fn an_empty_volume_of_an_only_in_sync_replica(world: &World) {
+async fn an_empty_volume_of_a_broker_with_partitions(world: &World) {
     let case = Case::make(world, "in-sync", &["xfs", "xfs"]).await;
     cluster(&case).await;
     case.put("/brokers/topics/orders", &json!({"version": 2, "partitions": {"0": [0, 1], "1": [1, 0]}}))
         .await;
-    let state = |leader: i32, isr: &[u32]| json!({"controller_epoch": 1, "leader": leader, "version": 1, "leader_epoch": 0, "isr": isr});
-    case.put("/brokers/topics/orders/partitions/0/state", &state(-1, &[0])).await;
-    case.put("/brokers/topics/orders/partitions/1/state", &state(1, &[1, 0])).await;
-    passed_over(&case, "identity", "ZooKeeper has broker 0 as the only in-sync replica of orders-0").await;
+    case.put("/brokers/topics/orders/partitions/0/state", &state(-1, &[0, 1])).await;
+    case.put("/brokers/topics/orders/partitions/1/state", &state(-1, &[0])).await;
+    // Somebody else's odd entry is nobody's trouble.
+    case.put("/brokers/ids/99", &json!("odd")).await;
+    // The first to come back would lead both, empty.
+    used(&case.image(1), "data", 1, CLUSTER);
+    // No controller runs here.
+    case.configured("[kafka]\nready = \"registered\"").await;
+    passed_over(&case, "identity", "broker 0 has a copy of orders-0, orders-1").await;
+
+    let refused = case.tried("berth slot reset 0").await;
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(refused.err.contains("no other broker has these in sync: orders-1"), "{}", refused.err);
+    let refused = case.tried("berth slot reset 1").await;
+    assert!(refused.code == 1 && refused.err.contains("broker 1 is registered at"), "{}", refused.err);
+    let text = case.shell("berth slot list").await;
+    assert!(text.contains(&format!("held by {}", case.on.id)) && text.contains("faulty: "), "{text}");
+    let reset = case.shell("berth slot reset 0 --accept-loss").await;
+    assert!(reset.contains("orders-1: in sync on no other broker; its loss is accepted"), "{reset}");
+    assert!(reset.contains("orders-0: no leader yet; in sync on broker 1, which is up"), "{reset}");
+    assert_eq!(case.record("faults/0").await, Value::Null);
+    let claim = case.record("slots/0").await;
+    assert_eq!(claim["reset"]["accept"], json!(["orders-1"]), "{claim}");
+    let cleared = case.tried("berth slot clear 0").await;
+    assert!(cleared.code == 1 && cleared.err.contains("slot 0 is not marked faulty"), "{}", cleared.err);
+    println!(
+        "{text}{reset}{}{}",
+        case.shell("berth slot show 0").await,
+        case.shell("berth slot history 0").await
+    );
+}
+
+/// The one other copy is led by a broker that lives: with the operator's word the empty one comes in.
+async fn lost_data_that_another_broker_has(world: &World) {
+    let case = Case::make(world, "lost", &["xfs"]).await;
+    cluster(&case).await;
+    case.put("/brokers/topics/orders", &json!({"version": 2, "partitions": {"0": [0, 1]}})).await;
+    case.put("/brokers/topics/orders/partitions/0/state", &state(1, &[1])).await;
+    case.put("/brokers/ids/1", &json!({"host": "10.0.1.201", "port": 9092, "endpoints": [], "version": 5}))
+        .await;
+    // Said before any boot: berth's tree is not there yet.
+    let reset = case.shell("berth slot reset 0").await;
+    assert!(reset.contains("orders-0: led by another broker"), "{reset}");
+    case.configured("[kafka]\nready = \"registered\"").await;
+    case.boots(0).await;
+    let claim = case.record("slots/0").await;
+    assert!(claim["registered"].is_object() && claim.get("reset").is_none(), "spent: {claim}");
 }
 
 /// A group with a stack: the shipped user-data starts berth, and the stack is told.

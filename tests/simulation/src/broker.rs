@@ -177,6 +177,8 @@ fn register(s: &mut State, instance: &str) -> bool {
         return false;
     }
     s.rules.known.insert(id);
+    // Whoever is elected now leads with the in-sync replicas that live.
+    s.shrink_in_sync();
     s.host(instance).broker.session = Some(session);
     s.tell(format!("{instance} registered as broker {id}"));
     true
@@ -222,7 +224,12 @@ impl State {
     pub(crate) fn shrink_in_sync(&mut self) {
         let prefix = format!("{CHROOT}/brokers/ids");
         let alive: Vec<u32> = self.zk.below(&prefix).filter_map(|(name, _)| name.parse().ok()).collect();
-        self.change_in_sync(|isr| isr.retain(|id| *id == ELDER || alive.contains(id)));
+        self.change_in_sync(|isr| {
+            // The last one stays listed (Kafka, Election: an ISR never becomes empty).
+            if isr.iter().any(|id| alive.contains(id)) {
+                isr.retain(|id| alive.contains(id));
+            }
+        });
     }
 
     fn change_in_sync(&mut self, change: impl Fn(&mut Vec<u32>)) {

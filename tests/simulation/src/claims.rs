@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a call of ZooKeeper brings.
-pub(crate) type Outcome<T> = Result<T, ClaimsError>;
+pub type Outcome<T> = Result<T, ClaimsError>;
 
 /// A node of the cluster.
 pub fn node(kind: &str, id: impl std::fmt::Display) -> String {
@@ -46,7 +46,7 @@ pub(crate) fn records(tree: &Tree) -> Outcome<BTreeMap<BrokerId, SlotRecords>> {
 }
 
 /// The records of one slot; one that cannot be read is told as such.
-pub(crate) fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
+pub fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
     let read = |kind: &str| tree.nodes.get(&node(kind, id));
     let mut records = SlotRecords::default();
     let mut unreadable = |kind: &str, error: Unreadable| {
@@ -159,13 +159,34 @@ impl Claims for Records {
             .await
     }
 
-    async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Outcome<()> {
+    async fn record_fault(
+        &self,
+        id: BrokerId,
+        fault: &FaultRecord,
+        revision: Option<Revision>,
+    ) -> Outcome<()> {
         let data = fault.bytes();
         self.0
             .zookeeper("record fault", None, move |s, session| {
-                let path = node("faults", id);
+                let (path, slot) = (node("faults", id), node("slots", id));
+                let at = match revision {
+                    Some(revision) => Op::Check(slot, version_of(revision)),
+                    None => put(slot, Claim::vacant().bytes(), None),
+                };
                 let revision = s.zk.nodes.get(&path).map(|node| Revision::of_store(i64::from(node.version)));
-                written(s, session, &[put(path.clone(), data, revision)], &path, revision).map(drop)
+                written(s, session, &[at, put(path.clone(), data, revision)], &path, revision).map(drop)
+            })
+            .await
+    }
+
+    async fn lift_fault(&self, id: BrokerId, claim: &Claim, revision: Option<Revision>) -> Outcome<Revision> {
+        let data = claim.bytes();
+        self.0
+            .zookeeper("lift fault", None, move |s, session| {
+                let (fault, path) = (node("faults", id), node("slots", id));
+                let lifted = s.zk.nodes.contains_key(&fault).then_some(Op::Delete(fault));
+                let ops: Vec<Op> = [put(path.clone(), data, revision)].into_iter().chain(lifted).collect();
+                written(s, session, &ops, &path, revision)
             })
             .await
     }

@@ -67,11 +67,11 @@ impl Disks for HostDisks {
                 let Some(Content::Xfs { files, .. }) = s.disks.get(&volume) else {
                     return Err(DiskError::Device(format!("{mount}: Input/output error")));
                 };
-                let elsewhere = files.keys().filter(|f| f.ends_with("meta.properties") && **f != place);
-                Ok(Found {
-                    in_log_dir: files.get(&place).map(|text| MetaProperties::read(text)),
-                    elsewhere: elsewhere.cloned().collect(),
-                })
+                if let Some(text) = files.get(&place) {
+                    return Ok(Found { in_log_dir: Some(MetaProperties::read(text)), ..Found::default() });
+                }
+                let elsewhere = files.keys().filter(|f| f.ends_with("meta.properties")).cloned().collect();
+                Ok(Found { elsewhere, ..Found::default() })
             })
             .await
     }

@@ -154,7 +154,29 @@ pub(crate) fn service_began(s: &mut State, instance: &str, id: u32, volume: &str
     }
     let empty = s.disks.get(volume).is_none_or(|disk| disk.file(meta).is_none());
     if empty && s.rules.known.contains(&id) {
-        s.violated(format!("broker {id} began on an empty log dir, though it was registered before"));
+        began_empty(s, id);
+    }
+}
+
+/// A broker that the cluster knows begins on an empty log dir: by the operator's word alone, and it can lead nothing that
+/// it does not have.
+fn began_empty(s: &mut State, id: u32) {
+    let slot = berth_plan::BrokerId::new(id).expect("slot ids are broker ids");
+    let claim = claims::one(&s.zk, slot).ok().and_then(|records| records.claim);
+    let Some(reset) = claim.and_then(|claim| claim.value.reset) else {
+        return s.violated(format!("broker {id} began on an empty log dir, though the cluster knows it"));
+    };
+    let me = i32::try_from(id).unwrap_or(-1);
+    for number in 0..s.rules.partitions {
+        let node = s.zk.nodes.get(&crate::registrations::state(number));
+        let isr: Vec<i32> = node.and_then(|node| serde_json::from_slice(&node.data).ok()).unwrap_or_default();
+        let leader = crate::registrations::leader(s, &isr);
+        let is_led = leader >= 0 && leader != me && !isr.contains(&me);
+        if !is_led && !reset.accept.contains(&format!("payments-{number}")) {
+            s.violated(format!(
+                "broker {id} began empty, and payments-{number} has in sync {isr:?}, leader {leader}"
+            ));
+        }
     }
 }
 

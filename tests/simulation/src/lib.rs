@@ -10,6 +10,7 @@ pub mod claims;
 mod cloud;
 mod code;
 pub mod content;
+mod desk;
 mod disks;
 pub mod fate;
 pub mod host;

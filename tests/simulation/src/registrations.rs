@@ -7,7 +7,7 @@ use crate::world::State;
 use crate::zookeeper::Node;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
-use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
@@ -37,6 +37,12 @@ impl Brokers {
             ClaimsError::Refused(sentence) => RegisterError::Refused(sentence),
         })
     }
+}
+
+/// The first in-sync replica that lives; −1 where none does.
+pub(crate) fn leader(s: &State, isr: &[i32]) -> i32 {
+    let lives = |id: &i32| u32::try_from(*id).is_ok_and(|id| s.zk.nodes.contains_key(&registration(id)));
+    isr.iter().copied().find(lives).unwrap_or(-1)
 }
 
 #[async_trait]
@@ -72,14 +78,16 @@ impl Registrations for Brokers {
         self.ask("cluster", cluster).await
     }
 
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError> {
+    async fn assignments(&self) -> Result<Assignments, RegisterError> {
         let assignments = |s: &mut State, _| {
-            let replicas: Vec<u32> = [ELDER].into_iter().chain(s.rules.ids.iter().copied()).collect();
+            // Nobody gives a partition to a broker that was never there.
+            let replicas: Vec<u32> = [ELDER].into_iter().chain(s.rules.known.iter().copied()).collect();
             let one = |number| {
                 let partition = Partition { topic: "payments".to_owned(), number };
                 (partition, Assignment { replicas: replicas.clone(), ..Default::default() })
             };
-            Ok((0..s.rules.partitions).map(one).collect())
+            let partitions = (0..s.rules.partitions).map(one).collect();
+            Ok(Assignments { partitions, unreadable: s.rules.odd_topics.clone() })
         };
         self.ask("assignments", assignments).await
     }
@@ -95,8 +103,11 @@ impl Registrations for Brokers {
                 let Some(node) = s.zk.nodes.get(&state(partition.number)) else {
                     return (partition, Look::NoState);
                 };
-                let isr: Vec<i32> = serde_json::from_slice(&node.data).unwrap_or_default();
-                let leader = isr.first().copied().unwrap_or(-1);
+                let Ok(isr) = serde_json::from_slice::<Vec<i32>>(&node.data) else {
+                    let odd = format!("{} is not what Kafka writes there", state(partition.number));
+                    return (partition, Look::Unreadable(odd));
+                };
+                let leader = leader(s, &isr);
                 let changed_since = since.is_some_and(|since| node.mzxid > since.in_register());
                 (partition, Look::State(PartitionState { leader, isr, changed_since }))
             };

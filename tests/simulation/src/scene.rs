@@ -1,6 +1,6 @@
 //! How a world begins: zones, slots, a group and its stack, the configuration.
 
-use crate::broker::{CHROOT, ELDER};
+use crate::broker::{CHROOT, ELDER, registration};
 use crate::content::Content;
 use crate::registrations;
 use crate::world::World;
@@ -33,12 +33,14 @@ pub struct Rules {
     pub broker_starts: Millis,
     /// How long it takes from then to be in sync.
     pub broker_syncs: Millis,
-    /// How many partitions there are; every slot has a replica of each.
+    /// How many partitions there are; every id that ever registered has a replica of each.
     pub partitions: u32,
     /// The ids of all slots.
     pub ids: BTreeSet<u32>,
-    /// The ids that ever registered.
+    /// The ids that ever registered: partitions name them.
     pub known: BTreeSet<u32>,
+    /// Topics that cannot be read, as sentences.
+    pub odd_topics: Vec<String>,
     /// The resources of each slot: volume and interface.
     pub slots: BTreeMap<u32, (String, String)>,
     /// Subnets by zone letter.
@@ -132,6 +134,7 @@ impl Scene {
             partitions: 3,
             ids,
             known: BTreeSet::new(),
+            odd_topics: Vec::new(),
             slots,
             subnets: subnets.clone(),
         };
@@ -145,6 +148,9 @@ impl Scene {
                 let op = Op::Create { path: registrations::state(number), data, ephemeral: false };
                 s.zk.multi(session, &[op], 0).expect("the tree is empty");
             }
+            let path = registration(ELDER);
+            let op = Op::Create { path, data: b"elder".to_vec(), ephemeral: true };
+            s.zk.multi(session, &[op], 0).expect("the tree is empty");
             let op = Op::Create {
                 path: format!("{CHROOT}/cluster/id"),
                 data: b"this-cluster".to_vec(),

@@ -51,6 +51,8 @@ pub enum Op {
     Set(String, Vec<u8>, i32),
     /// Deletes a node.
     Delete(String),
+    /// Checks that a node is there at a version.
+    Check(String, i32),
     /// Checks that a node is there and the session's own.
     CheckOwn(String),
 }
@@ -121,6 +123,11 @@ impl Tree {
                         return Err(Refused::BadVersion);
                     }
                 }
+                Op::Check(path, version) => {
+                    if self.nodes.get(path).ok_or(Refused::NoNode)?.version != *version {
+                        return Err(Refused::BadVersion);
+                    }
+                }
                 Op::Delete(path) => drop(self.nodes.get(path).ok_or(Refused::NoNode)?),
                 Op::CheckOwn(path) => {
                     let node = self.nodes.get(path).ok_or(Refused::NoNode)?;
@@ -147,7 +154,7 @@ impl Tree {
                     }
                 }
                 Op::Delete(path) => drop(self.nodes.remove(&path)),
-                Op::CheckOwn(_) => {}
+                Op::Check(..) | Op::CheckOwn(_) => {}
             }
         }
         Ok(zxid)

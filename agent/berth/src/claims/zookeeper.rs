@@ -2,6 +2,8 @@
 //!
 //! An outcome that is not known is read back: by the record's own bytes, which no other writer can have written.
 
+mod chroot;
+mod faults;
 mod lock;
 mod records;
 
@@ -83,6 +85,9 @@ impl Claims for Zookeeper {
         revision: Option<Revision>,
     ) -> Result<Revision, ClaimsError> {
         let client = self.client().await?;
+        if revision.is_none() {
+            self.prepared(&client).await?;
+        }
         let (path, bytes) = (self.paths.slot(id), claim.bytes());
         let what = format!("write the claim of slot {id}");
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
@@ -104,7 +109,7 @@ impl Claims for Zookeeper {
             Err(Failure::Certain(Error::NoNode, _)) => return Ok(()),
             Err(failure) => return Err(self.failed(failure).await),
         };
-        if Intent::read(&data).map_or(true, |seen| seen.instance != intent.instance) {
+        if Intent::read(&data).map_or(true, |seen| seen.token != intent.token) {
             return Ok(());
         }
         match called(&format!("delete {path}"), client.delete(&path, None)).await {
@@ -113,21 +118,27 @@ impl Claims for Zookeeper {
         }
     }
 
-    async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Result<(), ClaimsError> {
+    async fn record_fault(
+        &self,
+        id: BrokerId,
+        fault: &FaultRecord,
+        revision: Option<Revision>,
+    ) -> Result<(), ClaimsError> {
         let client = self.client().await?;
-        let (path, bytes) = (self.paths.fault(id), fault.bytes());
-        let what = format!("record the fault of slot {id}");
-        match called(&what, client.set_data(&path, &bytes, None)).await {
-            Ok(_) => Ok(()),
-            Err(Failure::Certain(Error::NoNode, _)) => {
-                let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-                match called(&what, client.create(&path, &bytes, &options)).await {
-                    Ok(_) => Ok(()),
-                    Err(failure) => Err(self.failed(failure).await),
-                }
-            }
-            Err(failure) => Err(self.failed(failure).await),
+        faults::record(self, &client, id, fault, revision).await
+    }
+
+    async fn lift_fault(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        revision: Option<Revision>,
+    ) -> Result<Revision, ClaimsError> {
+        let client = self.client().await?;
+        if revision.is_none() {
+            self.prepared(&client).await?;
         }
+        faults::lift(self, &client, id, claim, revision).await
     }
 }
 

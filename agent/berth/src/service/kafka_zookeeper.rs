@@ -4,7 +4,7 @@ use crate::zookeeper::{Failure, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
 use berth_plan::remote_text::bounded;
-use berth_plan::service::readiness::{Assignment, Look, Partition, PartitionState};
+use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -66,6 +66,9 @@ fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, Regist
     })
 }
 
+/// The partitions of one topic, or why its node cannot be read.
+type Topic = Result<Vec<(Partition, Assignment)>, String>;
+
 /// The session is the claims' too, and so is how its calls fail.
 fn of_register(error: ClaimsError) -> RegisterError {
     match error {
@@ -110,29 +113,32 @@ impl Zookeeper {
     ) -> Result<Option<Registration>, RegisterError> {
         let path = self.paths.kafka(&format!("/brokers/ids/{id}"));
         let Some((data, stat)) = self.node(client, &path).await? else { return Ok(None) };
-        let node: BrokerNode = json(&path, &data)?;
-        Ok(Some(Registration {
-            id,
-            incarnation: Incarnation::of_register(stat.czxid),
-            endpoints: node.endpoints(),
-        }))
+        // One that cannot be read is registered all the same: the id is taken, and nobody else is concerned.
+        let endpoints = match json::<BrokerNode>(&path, &data) {
+            Ok(node) => node.endpoints(),
+            Err(error) => {
+                tracing::warn!("{error}");
+                Vec::new()
+            }
+        };
+        Ok(Some(Registration { id, incarnation: Incarnation::of_register(stat.czxid), endpoints }))
     }
 
-    async fn topic(
-        &self,
-        client: &Client,
-        topic: String,
-    ) -> Result<Vec<(Partition, Assignment)>, RegisterError> {
+    /// The partitions of a topic; none where it is gone; a sentence where its node cannot be read.
+    async fn topic(&self, client: &Client, topic: String) -> Result<Topic, RegisterError> {
         let path = self.paths.kafka(&format!("/brokers/topics/{topic}"));
-        let Some((data, _)) = self.node(client, &path).await? else { return Ok(Vec::new()) };
-        let node: TopicNode = json(&path, &data)?;
-        let of = |map: &BTreeMap<String, Vec<u32>>, key: &str| map.get(key).cloned().unwrap_or_default();
-        let assignments = node.partitions.iter().filter_map(|(key, replicas)| {
-            let partition = Partition { topic: topic.clone(), number: key.parse().ok()? };
-            let (adding, removing) = (of(&node.adding_replicas, key), of(&node.removing_replicas, key));
-            Some((partition, Assignment { replicas: replicas.clone(), adding, removing }))
-        });
-        Ok(assignments.collect())
+        let Some((data, _)) = self.node(client, &path).await? else { return Ok(Ok(Vec::new())) };
+        Ok(json::<TopicNode>(&path, &data).map_err(|error| error.to_string()).and_then(|node| {
+            let of = |map: &BTreeMap<String, Vec<u32>>, key: &str| map.get(key).cloned().unwrap_or_default();
+            let assignments = node.partitions.iter().map(|(key, replicas)| {
+                let number =
+                    key.parse().map_err(|_| format!("{path} has a partition \"{}\"", bounded(key)))?;
+                let partition = Partition { topic: topic.clone(), number };
+                let (adding, removing) = (of(&node.adding_replicas, key), of(&node.removing_replicas, key));
+                Ok((partition, Assignment { replicas: replicas.clone(), adding, removing }))
+            });
+            assignments.collect()
+        }))
     }
 
     async fn state(
@@ -151,7 +157,10 @@ impl Zookeeper {
             let known = self.node(client, &topic).await?.is_some();
             return Ok(if known { Look::NoState } else { Look::Deleted });
         };
-        let node: StateNode = json(&path, &data)?;
+        let node: StateNode = match json(&path, &data) {
+            Ok(node) => node,
+            Err(error) => return Ok(Look::Unreadable(error.to_string())),
+        };
         // One ensemble counts both: the order of its transactions is the order of what happened.
         let changed_since = since.is_some_and(|since| stat.mzxid > since.in_register());
         Ok(Look::State(PartitionState { leader: node.leader, isr: node.isr, changed_since }))
@@ -201,19 +210,26 @@ impl Registrations for Zookeeper {
         Ok(Some(json::<ClusterNode>(&path, &data)?.id))
     }
 
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError> {
+    async fn assignments(&self) -> Result<Assignments, RegisterError> {
         let client = self.opened().await?;
         let root = self.paths.kafka("/brokers/topics");
         self.synced(&client, &root).await?;
         let deleted = self.deleted(&client).await?;
         let topics = self.children(&client, &root).await?;
         let topics: Vec<String> = topics.into_iter().filter(|topic| !deleted.contains(topic)).collect();
-        let found: Vec<Vec<(Partition, Assignment)>> = stream::iter(topics)
+        let found: Vec<Topic> = stream::iter(topics)
             .map(|topic| self.topic(&client, topic))
             .buffered(PIPELINED)
             .try_collect()
             .await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut assignments = Assignments::default();
+        for topic in found {
+            match topic {
+                Ok(partitions) => assignments.partitions.extend(partitions),
+                Err(sentence) => assignments.unreadable.push(sentence),
+            }
+        }
+        Ok(assignments)
     }
 
     async fn look(

@@ -6,12 +6,27 @@ use berth_plan::BrokerId;
 #[derive(Debug, Clone)]
 pub(crate) struct Paths {
     chroot: String,
+    cluster: String,
     root: String,
 }
 
 impl Paths {
     pub(crate) fn new(chroot: &str, cluster: &str) -> Self {
-        Self { chroot: chroot.to_owned(), root: format!("{chroot}/berth/{cluster}") }
+        Self {
+            chroot: chroot.to_owned(),
+            cluster: cluster.to_owned(),
+            root: format!("{chroot}/berth/{cluster}"),
+        }
+    }
+
+    /// The cluster's name, a node of [`Paths::clusters`].
+    pub(crate) fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// The trees of berth in this chroot, one a cluster.
+    pub(crate) fn clusters(&self) -> String {
+        format!("{}/berth", self.chroot)
     }
 
     /// The persistent nodes that must exist, parents first.

@@ -55,11 +55,26 @@ pub trait Claims: Send + Sync {
         revision: Option<Revision>,
     ) -> Result<Revision, ClaimsError>;
 
-    /// Deletes my intent; done where it is gone.
+    /// Deletes the intent of this run, known by its token; done where it is gone or another's.
     async fn drop_intent(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError>;
 
-    /// Writes a fault record.
-    async fn record_fault(&self, id: BrokerId, fault: &FaultRecord) -> Result<(), ClaimsError>;
+    /// One transaction: check that the slot is at the revision read, set the fault. Where the slot has no claim yet, a
+    /// vacant one is made. A write that lands late, after `lift_fault`, is so refused.
+    async fn record_fault(
+        &self,
+        id: BrokerId,
+        fault: &FaultRecord,
+        revision: Option<Revision>,
+    ) -> Result<(), ClaimsError>;
+
+    /// One transaction: set the claim at the revision read (none creates it), delete the fault. The revision now: it
+    /// rises even where the claim stays as it was.
+    async fn lift_fault(
+        &self,
+        id: BrokerId,
+        claim: &Claim,
+        revision: Option<Revision>,
+    ) -> Result<Revision, ClaimsError>;
 }
 
 /// The lock, held.

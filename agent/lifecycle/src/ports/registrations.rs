@@ -1,7 +1,7 @@
 //! The service's own view of its cluster: who is registered, and how its partitions stand.
 
 use async_trait::async_trait;
-use berth_plan::service::readiness::{Assignment, Look, Partition};
+use berth_plan::service::readiness::{Assignments, Look, Partition};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub enum RegisterError {
 /// `/brokers`, `/cluster` and `/admin` of Kafka in ZooKeeper mode.
 #[async_trait]
 pub trait Registrations: Send + Sync {
-    /// All of `/brokers/ids`.
+    /// All of `/brokers/ids`. One that cannot be read is there without endpoints: it is nobody else's trouble.
     async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, RegisterError>;
 
     /// `/brokers/ids/<id>`, not older than the call.
@@ -32,8 +32,9 @@ pub trait Registrations: Send + Sync {
     /// `/cluster/id`; none where no broker ever joined.
     async fn cluster(&self) -> Result<Option<String>, RegisterError>;
 
-    /// After a `sync`, the assignment of every partition, without topics that are being deleted.
-    async fn assignments(&self) -> Result<BTreeMap<Partition, Assignment>, RegisterError>;
+    /// After a `sync`, the assignment of every partition, without topics that are being deleted. Topics that cannot be
+    /// read are named.
+    async fn assignments(&self) -> Result<Assignments, RegisterError>;
 
     /// The states of these partitions, at most 64 reads under way at once. Each says whether it was changed after the
     /// registration `since`; without one, none was.

@@ -1,14 +1,19 @@
 //! Step 7, second half: the log dir on the mounted volume belongs to this slot and to this cluster.
 
+use crate::parts::evidence::evidence;
 use crate::parts::held::Held;
-use crate::retry::{Next, retry};
+use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
-use berth_plan::BrokerId;
+use berth_plan::Millis;
 use berth_plan::outcome::Kind;
-use berth_plan::service::identity::{Expected, Refused, agrees, is_empty};
-use berth_plan::service::readiness::{only_in_sync, ours};
+use berth_plan::service::identity::empty_start::{Verdict, judge};
+use berth_plan::service::identity::{Expected, Found, Refused, Start, agrees, other_cluster};
 
 const STEP: Step = Step::Storage;
+
+/// For how long an empty start waits for leaders elsewhere: the controller needs the session time-out of a broker that
+/// died (18 s unless set) and its own election.
+const LEADERS_WITHIN: Millis = 120_000;
 
 /// The disk has the last word: `meta.properties` must agree with the slot and with the cluster.
 pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Trouble> {
@@ -21,21 +26,12 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
         boot.ports.registrations.cluster().await.map_err(|error| Trouble::register(STEP, &error).into())
     })
     .await?;
-    let registered_before = held.claim.registered.is_some();
-    // A broker that berth never saw may have been in the cluster before berth was: only ZooKeeper knows.
-    let only_copy =
-        if is_empty(&found) && !registered_before { only_copy(boot, held.slot.id).await? } else { None };
-    let expected = Expected {
-        id: held.slot.id,
-        cluster: cluster.as_deref(),
-        registered_before,
-        only_copy: only_copy.as_deref(),
-        log_dir,
-    };
-    agrees(&found, &expected).map_err(|refused| match refused {
-        Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
-        Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
-    })?;
+    let is_known_there = is_known_there(boot, &found, cluster.as_deref()).await?;
+    let expected = Expected { id: held.slot.id, cluster: cluster.as_deref(), is_known_there, log_dir };
+    match agrees(&found, &expected).map_err(refused)? {
+        Start::WithData => {}
+        Start::Empty => wait_for_leaders_elsewhere(boot, held).await?,
+    }
     boot.ports
         .disks
         .prepare_log_dir(mount, log_dir, &boot.config.user)
@@ -43,16 +39,60 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
         .map_err(|e| Trouble::disk(STEP, e))
 }
 
-/// A partition that only this broker has in sync.
-async fn only_copy(boot: &Boot, id: BrokerId) -> Result<Option<String>, Trouble> {
-    retry(boot, STEP, async || {
-        let trouble = |error| Next::from(Trouble::register(STEP, &error));
-        let partitions = ours(id, &boot.ports.registrations.assignments().await.map_err(trouble)?);
-        if partitions.is_empty() {
-            return Ok(None);
-        }
-        let looks = boot.ports.registrations.look(&partitions, None).await.map_err(trouble)?;
-        Ok(only_in_sync(id, &looks).map(ToString::to_string))
+fn refused(refused: Refused) -> Trouble {
+    match refused {
+        Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
+        Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
+    }
+}
+
+/// Whether the claims remember a registration of any slot: asked only where the disk names another cluster.
+async fn is_known_there(boot: &Boot, found: &Found, cluster: Option<&str>) -> Result<bool, Trouble> {
+    if other_cluster(found, cluster).is_none() {
+        return Ok(true);
+    }
+    let records = retry(boot, STEP, async || {
+        boot.ports.claims.records().await.map_err(|error| Trouble::claims(STEP, &error).into())
     })
-    .await
+    .await?;
+    Ok(records.values().any(|r| r.claim.as_ref().is_some_and(|claim| claim.value.registered.is_some())))
+}
+
+/// A log dir with nothing in it: nothing starts on it while it could lead what it does not have.
+async fn wait_for_leaders_elsewhere(boot: &Boot, held: &Held) -> Result<(), Trouble> {
+    let log_dir = &boot.config.log_dir;
+    let began = boot.ports.host.since_boot();
+    let mut looks = 0;
+    loop {
+        let evidence = retry(boot, STEP, async || {
+            let looked =
+                evidence(boot.ports.registrations.as_ref(), held.slot.id, &held.claim, log_dir).await;
+            looked.map_err(|error| Next::from(Trouble::register(STEP, &error)))
+        })
+        .await?;
+        let awaited = match judge(&evidence) {
+            Verdict::Refused(why) => return Err(refused(why)),
+            Verdict::Wait(awaited) => awaited,
+            Verdict::Accepted => {
+                if let Some(reset) = evidence.reset {
+                    let (count, by) = (evidence.partitions.len(), &reset.by);
+                    boot.ports.timeline.fact(
+                        STEP,
+                        &format!(
+                            "{log_dir} begins empty, by the word of {by}; {count} partitions name this broker"
+                        ),
+                    );
+                }
+                return Ok(());
+            }
+        };
+        boot.ports.timeline.waiting(STEP, &awaited);
+        let waited = boot.ports.host.since_boot() - began;
+        if waited >= LEADERS_WITHIN || boot.is_overdue() {
+            let sentence = format!("{log_dir} is empty: waited {} s for {awaited}", waited / 1000);
+            return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
+        }
+        pause(boot, LOOKS.wait(looks, |bound| boot.ports.host.random(bound))).await;
+        looks += 1;
+    }
 }

@@ -28,7 +28,10 @@ pub(crate) async fn wait_until_ready(
         boot.ports.registrations.assignments().await.map_err(|error| Trouble::register(STEP, &error).into())
     })
     .await?;
-    let mut open = ours(me, &assignments);
+    for topic in &assignments.unreadable {
+        boot.ports.timeline.fact(STEP, &format!("not waited for: {topic}"));
+    }
+    let mut open = ours(me, &assignments.partitions);
     let all = open.len();
     let mut since: BTreeMap<Partition, Millis> = BTreeMap::new();
     let mut pause = 1_000;

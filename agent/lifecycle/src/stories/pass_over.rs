@@ -9,16 +9,17 @@ use berth_plan::records::{FaultRecord, VERSION};
 pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<Unwound, Trouble> {
     let Some(slot) = boot.progress().slot else { return Ok(Unwound::Done) };
     let trouble_of = |error| Trouble::claims(trouble.step, &error);
-    let before = boot.ports.claims.record(slot.id).await.map_err(trouble_of)?.fault;
+    let before = boot.ports.claims.record(slot.id).await.map_err(trouble_of)?;
+    let revision = before.claim.as_ref().map(|claim| claim.revision);
     let fault = FaultRecord {
         v: VERSION,
         code: trouble.code.clone(),
         reason: trouble.sentence.clone(),
         seen_by: boot.me.instance.clone(),
-        count: before.map_or(0, |fault| fault.count) + 1,
+        count: before.fault.map_or(0, |fault| fault.count) + 1,
         seen_on: slot.fingerprint(),
     };
-    boot.ports.claims.record_fault(slot.id, &fault).await.map_err(trouble_of)?;
+    boot.ports.claims.record_fault(slot.id, &fault, revision).await.map_err(trouble_of)?;
     boot.ports.timeline.fact(trouble.step, &format!("slot {} passed over: {}", slot.id, trouble.sentence));
     let_go(boot, Why::Fault(&trouble.sentence)).await
 }

@@ -2,6 +2,7 @@
 //!
 //! A claim is a persistent node that is never deleted and is changed only by version-checked writes.
 
+use super::Reset;
 use super::codec::{Unreadable, VERSION, checked, written};
 use crate::service::Incarnation;
 use crate::{BootId, EniId, InstanceId, Millis, VolumeId, Zone};
@@ -97,6 +98,9 @@ pub struct Claim {
     /// The last registration seen: this slot's log dir has been a broker's.
     #[serde(default)]
     pub registered: Option<Registered>,
+    /// The operator's word that the slot's data is lost; gone once the broker has registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Reset>,
     /// What a holder that gave up could not undo.
     #[serde(default)]
     pub left: Vec<String>,
@@ -118,6 +122,7 @@ impl Claim {
             disk: None,
             started: None,
             registered: None,
+            reset: None,
             left: Vec::new(),
             history: Vec::new(),
             other: BTreeMap::new(),
@@ -164,9 +169,14 @@ impl Claim {
         Self { started: Some(Started { boot: boot.clone(), at }), ..self.clone() }
     }
 
-    /// The claim with the registration that was seen.
+    /// The claim with the registration that was seen. The operator's word on an empty log dir is spent.
     pub fn registered(&self, incarnation: Incarnation, host: Option<String>) -> Self {
-        Self { registered: Some(Registered { incarnation, host }), ..self.clone() }
+        Self { registered: Some(Registered { incarnation, host }), reset: None, ..self.clone() }
+    }
+
+    /// The claim with the operator's word that its data is lost.
+    pub fn reset(&self, reset: Reset) -> Self {
+        Self { reset: Some(reset), ..self.clone() }
     }
 
     /// The claim with the file system that its volume bears.
@@ -226,6 +236,16 @@ mod tests {
         let text = String::from_utf8(claim.bytes()).unwrap();
         assert!(text.contains(r#""registered":{"czxid":77,"host":"10.0.1.10"}"#), "{text}");
         assert_eq!(Claim::read(text.as_bytes()).unwrap(), claim);
+    }
+
+    #[test]
+    fn a_reset_outlives_holders_and_is_spent_by_a_registration() {
+        let reset = Reset { at: 5, by: "root@ops".into(), accept: ["orders-0".to_owned()].into() };
+        let said = Claim::vacant().reset(reset.clone());
+        let kept = Claim::read(&said.taken(holder(1, 1), 6).started(&holder(1, 1).boot, 7).bytes()).unwrap();
+        assert_eq!(kept.reset, Some(reset.clone()));
+        assert_eq!(kept.given_back(8, "gave up").reset, Some(reset));
+        assert_eq!(kept.registered(Incarnation::of_register(9), None).reset, None);
     }
 
     #[test]

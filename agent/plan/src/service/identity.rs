@@ -2,6 +2,7 @@
 //!
 //! Absence is not agreement. berth reads the file and never writes it.
 
+pub mod empty_start;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,7 @@ use crate::BrokerId;
 use std::collections::BTreeMap;
 
 /// What a `meta.properties` says (Kafka, MetaProperties: version 0 with `broker.id`, version 1 with `node.id`; either
-/// may bear a `directory.id`).
+/// may have a `directory.id`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaProperties {
     /// The broker that wrote it; none where it names none.
@@ -47,13 +48,19 @@ impl MetaProperties {
     }
 }
 
-/// What was found on the mounted volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What was found on the mounted volume. Beside a log dir with a `meta.properties`, nothing else is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
     /// `meta.properties` of the log dir, as read or as a sentence.
     pub in_log_dir: Option<Result<MetaProperties, String>>,
-    /// Places of other `meta.properties`, at the root of the mount and one level down.
+    /// The directory of a partition in a log dir that has no `meta.properties`, by its name.
+    pub partition_in_log_dir: Option<String>,
+    /// Other `meta.properties`, by their paths below the mount.
     pub elsewhere: Vec<String>,
+    /// Directories of partitions elsewhere that have no `meta.properties` beside them, by their paths below the mount.
+    pub partitions_elsewhere: Vec<String>,
+    /// The search was given up after so many entries; none where all was seen.
+    pub given_up_after: Option<usize>,
 }
 
 /// What the slot and its cluster are known to be.
@@ -63,10 +70,8 @@ pub struct Expected<'a> {
     pub id: BrokerId,
     /// `/cluster/id` in ZooKeeper; none where no broker ever joined.
     pub cluster: Option<&'a str>,
-    /// Whether this slot's broker was ever registered, by its claim.
-    pub registered_before: bool,
-    /// A partition whose only in-sync replica this broker is, by ZooKeeper: its data is on no other broker.
-    pub only_copy: Option<&'a str>,
+    /// Whether a slot of this cluster was ever registered there, by the claims: then the chroot is the right one.
+    pub is_known_there: bool,
     /// The log dir, for the sentences.
     pub log_dir: &'a str,
 }
@@ -80,67 +85,83 @@ pub enum Refused {
     Configuration(String),
 }
 
-/// Whether the volume bears no `meta.properties` at all: starting on it would be an empty start.
-pub fn is_empty(found: &Found) -> bool {
-    found.in_log_dir.is_none() && found.elsewhere.is_empty()
+/// How the service would start on a disk that is not refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// On the data of this broker.
+    WithData,
+    /// On nothing at all: see [`empty_start`].
+    Empty,
+}
+
+/// The cluster that the disk names, where it is another than `here`.
+pub fn other_cluster<'a>(found: &'a Found, here: Option<&str>) -> Option<&'a str> {
+    let on_disk = found.in_log_dir.as_ref()?.as_ref().ok()?.cluster.as_deref()?;
+    (Some(on_disk) != here).then_some(on_disk)
 }
 
 /// Judges the disk.
-pub fn agrees(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
+pub fn agrees(found: &Found, expected: &Expected<'_>) -> Result<Start, Refused> {
     let dir = expected.log_dir;
     let meta = match &found.in_log_dir {
         None => return absent(found, expected),
         Some(Err(why)) => return Err(Refused::Fault(format!("{dir}/meta.properties cannot be used: {why}"))),
         Some(Ok(meta)) => meta,
     };
-    match meta.id {
-        Some(id) if id != expected.id => {
-            return Err(Refused::Fault(format!(
-                "{dir}/meta.properties says broker {id}, the slot is {}: this is another broker's data",
-                expected.id
-            )));
-        }
-        Some(_) => {}
-        None => {
-            return Err(Refused::Fault(format!(
-                "{dir}/meta.properties names no broker: whose data this is cannot be told"
-            )));
-        }
+    // The cluster before the id: with a wrong chroot every disk is another broker's.
+    if let Some(on_disk) = other_cluster(found, expected.cluster) {
+        return Err(match expected.cluster {
+            Some(here) if expected.is_known_there => Refused::Fault(format!(
+                "{dir}/meta.properties belongs to cluster {on_disk}, ZooKeeper's /cluster/id is {here}"
+            )),
+            Some(here) => Refused::Configuration(format!(
+                "{dir}/meta.properties belongs to cluster {on_disk}, ZooKeeper's /cluster/id is {here}, and no slot was ever registered there: the chroot in `zookeeper` is another cluster's"
+            )),
+            None => Refused::Configuration(format!(
+                "{dir}/meta.properties belongs to cluster {on_disk}, but ZooKeeper has no /cluster/id: the chroot in `zookeeper` is not this cluster's"
+            )),
+        });
     }
-    match (&meta.cluster, expected.cluster) {
-        (Some(on_disk), Some(here)) if on_disk != here => Err(Refused::Fault(format!(
-            "{dir}/meta.properties belongs to cluster {on_disk}, ZooKeeper's /cluster/id is {here}"
+    match meta.id {
+        Some(id) if id != expected.id => Err(Refused::Fault(format!(
+            "{dir}/meta.properties says broker {id}, the slot is {}: this is another broker's data",
+            expected.id
         ))),
-        (Some(on_disk), None) => Err(Refused::Configuration(format!(
-            "{dir}/meta.properties belongs to cluster {on_disk}, but ZooKeeper has no /cluster/id: the chroot in `zookeeper` is not this cluster's"
+        Some(_) => Ok(Start::WithData),
+        None => Err(Refused::Fault(format!(
+            "{dir}/meta.properties names no broker: whose data this is cannot be told"
         ))),
-        _ => Ok(()),
     }
 }
 
-fn absent(found: &Found, expected: &Expected<'_>) -> Result<(), Refused> {
+fn absent(found: &Found, expected: &Expected<'_>) -> Result<Start, Refused> {
+    let dir = expected.log_dir;
     if let Some(place) = found.elsewhere.first() {
-        let line = match place.strip_suffix("/meta.properties") {
-            None | Some("") => "\".\"".to_owned(),
-            Some(dir) => format!("\"{dir}\""),
-        };
         return Err(Refused::Configuration(format!(
-            "{} has no meta.properties, but the volume has one at {place}: write `log_dir = {line}` under [volume]",
-            expected.log_dir
+            "{dir} has no meta.properties, but the volume has one at {place}: write `log_dir = \"{}\"` under [volume]",
+            parent(place)
         )));
     }
-    if let Some(partition) = expected.only_copy {
+    if let Some(partition) = &found.partition_in_log_dir {
         return Err(Refused::Fault(format!(
-            "{} is empty, but ZooKeeper has broker {} as the only in-sync replica of {partition}: an empty broker would truncate its followers; bring its data back under the log dir",
-            expected.log_dir, expected.id
+            "{dir} has the partition {partition} and no meta.properties: whose data this is cannot be told"
         )));
     }
-    if expected.registered_before {
-        return Err(Refused::Fault(format!(
-            "{dir} is empty, but broker {id} was registered on this slot before: an empty broker that was the last in-sync replica truncates its followers; give the slot its data back, or, where other brokers have all of it in sync, delete slots/{id} and faults/{id} below berth's node in ZooKeeper",
-            dir = expected.log_dir,
-            id = expected.id
+    if let Some(place) = found.partitions_elsewhere.first() {
+        return Err(Refused::Configuration(format!(
+            "{dir} has no meta.properties, but the volume has a partition at {place}: write `log_dir = \"{}\"` under [volume]",
+            parent(place)
         )));
     }
-    Ok(())
+    if let Some(entries) = found.given_up_after {
+        return Err(Refused::Configuration(format!(
+            "{dir} has no meta.properties, and the search for one elsewhere on the volume was given up after {entries} entries: write the `log_dir` that has it under [volume], or take away what is not Kafka's"
+        )));
+    }
+    Ok(Start::Empty)
+}
+
+/// The directory of a path below the mount, as `log_dir` names it.
+fn parent(place: &str) -> &str {
+    place.rsplit_once('/').map_or(".", |(dir, _)| dir)
 }

@@ -36,6 +36,15 @@ pub struct Assignment {
     pub removing: Vec<u32>,
 }
 
+/// The assignments of all topics.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Assignments {
+    /// Of each partition.
+    pub partitions: BTreeMap<Partition, Assignment>,
+    /// Topics whose node cannot be read, each as a sentence that names it. Whom they name cannot be told.
+    pub unreadable: Vec<String>,
+}
+
 /// What the partition's `state` node says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionState {
@@ -56,6 +65,8 @@ pub enum Look {
     Deleted,
     /// No state node yet: the controller has not made the partition.
     NoState,
+    /// The state node cannot be read, as a sentence that names it.
+    Unreadable(String),
 }
 
 /// What became of one partition.
@@ -77,11 +88,11 @@ pub fn ours(me: BrokerId, assignments: &BTreeMap<Partition, Assignment>) -> Vec<
     assignments.iter().filter(|(_, a)| is_ours(a)).map(|(partition, _)| partition.clone()).collect()
 }
 
-/// A partition of which this broker is the only in-sync replica.
-pub fn only_in_sync(me: BrokerId, looks: &BTreeMap<Partition, Look>) -> Option<&Partition> {
-    let me = i64::from(me.number());
-    let is_only = |look: &Look| matches!(look, Look::State(state) if matches!(state.isr.as_slice(), [one] if i64::from(*one) == me));
-    looks.iter().find(|(_, look)| is_only(look)).map(|(partition, _)| partition)
+/// Every partition that names us, those included that a reassignment brings or takes away: its data may be ours alone.
+pub fn naming(me: BrokerId, assignments: &BTreeMap<Partition, Assignment>) -> Vec<Partition> {
+    let me = me.number();
+    let names = |a: &Assignment| [&a.replicas, &a.adding, &a.removing].iter().any(|ids| ids.contains(&me));
+    assignments.iter().filter(|(_, a)| names(a)).map(|(partition, _)| partition.clone()).collect()
 }
 
 /// Judges one partition, looked at since our registration. `held` is how long it has been seen in sync without a break.
@@ -90,6 +101,8 @@ pub fn judge(me: BrokerId, look: &Look, held: Millis) -> Verdict {
     match look {
         Look::Deleted => Verdict::Dropped("its topic is deleted".to_owned()),
         Look::NoState => Verdict::Dropped("the controller has not made it yet".to_owned()),
+        // It is ours: "in sync" would be said without having been seen.
+        Look::Unreadable(why) => Verdict::Open(why.clone()),
         Look::State(state) => {
             let in_sync = state.isr.iter().any(|id| i64::from(*id) == me);
             match (state.leader, in_sync) {
@@ -126,27 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn the_only_in_sync_replica_is_found_with_and_without_a_leader() {
-        let partition = |number| Partition { topic: "t".into(), number };
-        let looks = [
-            (partition(0), state(1, &[1, 0], false)),
-            (partition(1), state(0, &[0], false)),
-            (partition(2), state(-1, &[], false)),
-            (partition(3), Look::NoState),
-        ];
-        assert_eq!(only_in_sync(me(), &looks.clone().into()), None);
-        for leader in [-1, 1] {
-            let looks = looks.iter().cloned().chain([(partition(4), state(leader, &[1], false))]).collect();
-            assert_eq!(only_in_sync(me(), &looks), Some(&partition(4)));
-        }
-    }
-
-    #[test]
     fn what_cannot_heal_by_waiting_for_us_is_dropped() {
         assert!(matches!(judge(me(), &state(-1, &[0], true), 0), Verdict::Dropped(_)));
         assert!(matches!(judge(me(), &state(-1, &[1], true), HELD), Verdict::Open(_)));
         assert!(matches!(judge(me(), &Look::Deleted, 0), Verdict::Dropped(_)));
         assert!(matches!(judge(me(), &Look::NoState, 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &Look::Unreadable("odd".into()), HELD), Verdict::Open(_)));
     }
 
     #[test]
@@ -159,6 +157,8 @@ mod tests {
             (partition(2), Assignment { replicas, removing: vec![1], ..Default::default() }),
             (partition(3), Assignment { replicas: vec![0, 2], ..Default::default() }),
         ];
-        assert_eq!(ours(me(), &assignments.into()), [partition(0)]);
+        let assignments = assignments.into();
+        assert_eq!(ours(me(), &assignments), [partition(0)]);
+        assert_eq!(naming(me(), &assignments), [partition(0), partition(1), partition(2)]);
     }
 }

@@ -3,11 +3,13 @@
 mod cluster;
 mod configuration;
 mod defects;
+mod empty_starts;
 mod given_up;
 mod killed;
 mod mishaps;
 mod plan;
 mod slot_faults;
+mod slots;
 mod strays;
 mod undisturbed;
 mod walk;

@@ -1,13 +1,21 @@
 //! Faults of one slot: passed over with a record, detached first, and the next slot taken.
 
-use crate::{ready, the_instance};
+use crate::{gave_up, ready, the_instance};
+use berth_plan::records::Claim;
+use berth_plan::service::Incarnation;
 use region::model::{EniChange, Fault, FaultKind, Key, VolumeChange};
 use simulation::claims::node;
-use simulation::{Content, Scene, Settled, simulate};
+use simulation::zookeeper::Op;
+use simulation::{Content, Scene, Settled, State, simulate};
 
 fn passes_over(content: Content, code: &str) {
+    passes_over_in(|_| {}, content, code);
+}
+
+fn passes_over_in(before: impl FnOnce(&mut State), content: Content, code: &str) {
     simulate(async {
         let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        world.with(before);
         let volume = world.with(|s| s.rules.slots[&0].0.clone());
         world.with(|s| s.disks.insert(volume.clone(), content.clone()));
         let instance = the_instance(&world).await;
@@ -51,13 +59,38 @@ fn another_brokers_data_is_passed_over() {
     );
 }
 
+const OTHER_CLUSTER: &str = "version=0\nbroker.id=0\ncluster.id=that-cluster\n";
+
+/// The claims remember a broker of this cluster here: the chroot is right, and the disk is wrong.
 #[test]
 fn another_clusters_data_is_passed_over() {
-    let meta = "version=0\nbroker.id=0\ncluster.id=that-cluster\n";
-    passes_over(
-        Content::with_file("22222222-0000-4000-8000-000000000000", "data/meta.properties", meta),
+    let uuid = "22222222-0000-4000-8000-000000000000";
+    passes_over_in(
+        |s| {
+            let claim = Claim::vacant().registered(Incarnation::of_register(1), None);
+            let session = s.zk.connect("elder", 1);
+            let op = Op::Create { path: node("slots", 9), data: claim.bytes(), ephemeral: false };
+            s.zk.multi(session, &[op], 0).expect("there is no slot 9 yet");
+        },
+        Content::with_file(uuid, "data/meta.properties", OTHER_CLUSTER),
         "identity",
     );
+}
+
+/// Nobody was ever registered here: it is the chroot that is wrong, and every slot would meet the same.
+#[test]
+fn another_clusters_chroot_is_configuration() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
+        let uuid = "22222222-0000-4000-8000-000000000000";
+        let content = Content::with_file(uuid, "data/meta.properties", OTHER_CLUSTER);
+        world.with(|s| s.disks.insert(s.rules.slots[&0].0.clone(), content));
+        let instance = the_instance(&world).await;
+        let exit = world.boot(&instance).exit().await;
+        assert_eq!(gave_up(&exit), Some(78), "{exit:?}");
+        assert!(!world.with(|s| s.zk.nodes.contains_key(&node("faults", 0))), "no fault is recorded there");
+        world.assert_lawful();
+    });
 }
 
 #[test]
@@ -81,21 +114,6 @@ fn the_emptied_disk_of_a_slot_that_was_registered_is_never_started_on() {
         let second = second.await.expect("the group launches a replacement");
         assert_eq!(world.boot(&second).exit().await, ready(1));
         assert!(world.with(|s| s.zk.nodes.contains_key(&node("faults", 0))));
-        world.assert_lawful();
-    });
-}
-
-#[test]
-fn an_empty_disk_is_never_started_on_while_its_broker_is_an_only_in_sync_replica() {
-    simulate(async {
-        // A cluster that is older than its claims: berth saw no registration, ZooKeeper knows the broker.
-        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 1, ..Scene::default() }.open();
-        world.with(|s| s.zk.nodes.get_mut("/kafka/states/2").expect("a partition").data = b"[0]".to_vec());
-        let instance = the_instance(&world).await;
-        assert_eq!(world.boot(&instance).exit().await, ready(1));
-        let record = world.with(|s| s.zk.nodes.get(&node("faults", 0)).map(|n| n.data.clone()));
-        let record = String::from_utf8(record.expect("the fault is on record")).expect("a record is text");
-        assert!(record.contains("only in-sync replica of payments-2"), "{record}");
         world.assert_lawful();
     });
 }

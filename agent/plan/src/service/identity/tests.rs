@@ -16,23 +16,26 @@ fn meta(version: &str, id: Option<&str>, cluster: Option<&str>) -> String {
 
 fn expected(cluster: Option<&str>) -> Expected<'_> {
     let id = BrokerId::new(1).unwrap();
-    Expected { id, cluster, registered_before: false, only_copy: None, log_dir: DIR }
+    Expected { id, cluster, is_known_there: true, log_dir: DIR }
 }
 
 fn found(in_log_dir: Option<Result<MetaProperties, String>>, elsewhere: &[&str]) -> Found {
-    Found { in_log_dir, elsewhere: elsewhere.iter().map(|&place| place.to_owned()).collect() }
+    let elsewhere = elsewhere.iter().map(|&place| place.to_owned()).collect();
+    Found { in_log_dir, elsewhere, ..Found::default() }
 }
 
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Starts,
+    Empty,
     Fault,
     Configuration,
 }
 
 fn outcome(found: &Found, expected: &Expected<'_>) -> Outcome {
     match agrees(found, expected) {
-        Ok(()) => Outcome::Starts,
+        Ok(Start::WithData) => Outcome::Starts,
+        Ok(Start::Empty) => Outcome::Empty,
         Err(Refused::Fault(_)) => Outcome::Fault,
         Err(Refused::Configuration(_)) => Outcome::Configuration,
     }
@@ -51,6 +54,7 @@ fn files() -> Vec<File> {
             for cluster in [Some(OURS), Some(THEIRS), None] {
                 let means = match (version, id, cluster) {
                     ("0", Some(id @ ("1" | "2")), cluster) => Some((id, cluster)),
+                    ("0", None, cluster) => Some(("no id", cluster)),
                     ("1", Some(id @ ("1" | "2")), Some(cluster)) => Some((id, Some(cluster))),
                     _ => None,
                 };
@@ -66,26 +70,23 @@ fn every_cell_of_the_table_is_as_the_rule_says() {
     let places: [&[&str]; 4] =
         [&[], &["meta.properties"], &["logs/meta.properties"], &["logs/meta.properties", "meta.properties"]];
     let mut cells = 0;
-    for (here, before, only) in [Some(OURS), Some(THEIRS), None]
-        .into_iter()
-        .flat_map(|here| [(here, false), (here, true)])
-        .flat_map(|(here, before)| [(here, before, None), (here, before, Some("orders-3"))])
-    {
-        let expected = Expected { registered_before: before, only_copy: only, ..expected(here) };
+    let known = [false, true].into_iter();
+    for (here, known) in known.flat_map(|known| [Some(OURS), Some(THEIRS), None].map(|here| (here, known))) {
+        let expected = Expected { is_known_there: known, ..expected(here) };
         for elsewhere in places {
-            let empty = match elsewhere {
-                [] if before || only.is_some() => Outcome::Fault,
-                [] => Outcome::Starts,
-                _ => Outcome::Configuration,
-            };
+            let empty = if elsewhere.is_empty() { Outcome::Empty } else { Outcome::Configuration };
             assert_eq!(outcome(&found(None, elsewhere), &expected), empty, "{elsewhere:?}, {expected:?}");
             cells += 1;
             for (file, means) in files() {
-                // What lies elsewhere is nothing to a log dir that has its own, and so is what was registered before.
+                // What lies elsewhere is nothing to a log dir that has its own.
                 let rule = match (means, here) {
-                    (Some(("1", Some(on_disk))), Some(here)) if on_disk == here => Outcome::Starts,
-                    (Some(("1", Some(_))), None) => Outcome::Configuration,
-                    (Some(("1", None)), _) => Outcome::Starts,
+                    (None, _) => Outcome::Fault,
+                    // Another cluster's: the disk is wrong where the chroot is known to be right.
+                    (Some((_, Some(on_disk))), here) if Some(on_disk) != here => match here {
+                        Some(_) if known => Outcome::Fault,
+                        _ => Outcome::Configuration,
+                    },
+                    (Some(("1", _)), _) => Outcome::Starts,
                     _ => Outcome::Fault,
                 };
                 let cell = format!("{file:?}, {elsewhere:?}, {expected:?}");
@@ -116,8 +117,12 @@ fn reads_what_kafka_writes_in_any_order() {
 fn the_sentences_say_what_was_seen_and_what_to_do() {
     let here = expected(Some(OURS));
     let read = |text: &str| found(Some(MetaProperties::read(text)), &[]);
-    let before = Expected { registered_before: true, ..here.clone() };
-    let only = Expected { only_copy: Some("orders-3"), ..here.clone() };
+    let unknown = Expected { is_known_there: false, ..here.clone() };
+    let partition = |here: Option<&str>, elsewhere: Option<&str>| Found {
+        partition_in_log_dir: here.map(str::to_owned),
+        partitions_elsewhere: elsewhere.map(str::to_owned).into_iter().collect(),
+        ..Found::default()
+    };
     let cells = [
         (
             read(&meta("0", Some("2"), Some(OURS))),
@@ -171,20 +176,40 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
             "/kafkalogs/data has no meta.properties, but the volume has one at logs/meta.properties: write `log_dir = \"logs\"` under [volume]",
         ),
         (
-            found(None, &[]),
-            &before,
-            "/kafkalogs/data is empty, but broker 1 was registered on this slot before: an empty broker that was the last in-sync replica truncates its followers; give the slot its data back, or, where other brokers have all of it in sync, delete slots/1 and faults/1 below berth's node in ZooKeeper",
+            found(None, &["kafka/data/meta.properties"]),
+            &here,
+            "/kafkalogs/data has no meta.properties, but the volume has one at kafka/data/meta.properties: write `log_dir = \"kafka/data\"` under [volume]",
         ),
         (
-            found(None, &[]),
-            &only,
-            "/kafkalogs/data is empty, but ZooKeeper has broker 1 as the only in-sync replica of orders-3: an empty broker would truncate its followers; bring its data back under the log dir",
+            read(&meta("1", Some("2"), Some(THEIRS))),
+            &unknown,
+            "/kafkalogs/data/meta.properties belongs to cluster YSGe9siYQf6muLANEOrMnQ, ZooKeeper's /cluster/id is bdXEL3NFSaCR1I9ygdXLPg, and no slot was ever registered there: the chroot in `zookeeper` is another cluster's",
+        ),
+        (
+            partition(Some("orders-0"), None),
+            &here,
+            "/kafkalogs/data has the partition orders-0 and no meta.properties: whose data this is cannot be told",
+        ),
+        (
+            partition(None, Some("kafka/data/orders-0")),
+            &here,
+            "/kafkalogs/data has no meta.properties, but the volume has a partition at kafka/data/orders-0: write `log_dir = \"kafka/data\"` under [volume]",
+        ),
+        (
+            partition(None, Some("orders-0")),
+            &here,
+            "/kafkalogs/data has no meta.properties, but the volume has a partition at orders-0: write `log_dir = \".\"` under [volume]",
+        ),
+        (
+            Found { given_up_after: Some(100_000), ..Found::default() },
+            &here,
+            "/kafkalogs/data has no meta.properties, and the search for one elsewhere on the volume was given up after 100000 entries: write the `log_dir` that has it under [volume], or take away what is not Kafka's",
         ),
     ];
     for (found, expected, sentence) in cells {
         match agrees(&found, expected) {
             Err(Refused::Fault(said) | Refused::Configuration(said)) => assert_eq!(said, sentence),
-            Ok(()) => panic!("not refused: {sentence}"),
+            Ok(_) => panic!("not refused: {sentence}"),
         }
     }
 }
