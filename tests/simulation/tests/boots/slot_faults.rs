@@ -179,7 +179,7 @@ fn a_slot_whose_part_ec2_will_not_attach_is_passed_over() {
             let key = Some(Key::Disabled);
             assert!(s.region.set_volume(&volume, &VolumeChange { key, ..Default::default() }));
         }),
-        ("AuthFailure", |s| {
+        ("requester-managed", |s| {
             let eni = s.rules.slots[&0].1.clone();
             let requester_managed = Some(true);
             assert!(s.region.set_eni(&eni, &EniChange { requester_managed, ..Default::default() }));
