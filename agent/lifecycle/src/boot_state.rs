@@ -24,6 +24,10 @@ pub struct Progress {
     pub attached: bool,
     /// Whether its claim is marked `started` for me.
     pub started: bool,
+    /// Whether that mark is of an earlier kernel boot: this one is no launch, and tells CloudFormation nothing.
+    pub resumed: bool,
+    /// Whether Auto Scaling wants this instance in service, as far as it has a say.
+    pub in_service: bool,
     /// The attachment of its interface that was accepted: describe may not show it yet.
     pub attachment: Option<AttachmentId>,
     /// How often this run met trouble: the pauses grow with it.
@@ -59,6 +63,15 @@ pub fn deadline(host: &dyn Host, config: &Config) -> Millis {
     first_run(host).unwrap_or_else(|| host.since_boot()) + config.deadline
 }
 
+/// For how long the metadata service may be away before a run that knows nothing else ends; none: for ever. A slot was
+/// started on this host, and only the metadata say for which instance: an image's note costs a longer wait, no more.
+pub fn metadata_patience(host: &dyn Host, config: &Config) -> Option<Millis> {
+    match notes::started(host) {
+        Some(_) => None,
+        None => Some(deadline(host, config).saturating_sub(host.since_boot())),
+    }
+}
+
 impl Deref for Boot {
     type Target = Agent;
 
@@ -74,8 +87,8 @@ impl Boot {
         let noted = first_run(host);
         let started = notes::started(host).is_some_and(|instance| instance == agent.me.instance);
         let progress = Mutex::new(Progress { started, ..Progress::default() });
-        // An earlier run of this boot was ended amid something: what it asked for may land yet.
-        let strays = AtomicBool::new(noted.is_some());
+        // An earlier run of this boot was ended amid something: what it asked for may land yet. A holder notes no run.
+        let strays = AtomicBool::new(noted.is_some() || started);
         let deadline = AtomicU64::new(deadline);
         let (unfinished, undone) = Default::default();
         Self { agent, token, deadline, progress, strays, unfinished, undone }
@@ -144,8 +157,21 @@ impl Boot {
         !self.unfinished.lock().expect("no holder of this lock panics").is_empty()
     }
 
-    /// A boot begins: its deadline counts from the first run of this kernel boot that came here.
+    /// The wait for Auto Scaling is none of the boot's: its deadline counts from now, where no run came further before.
+    pub(crate) fn deadline_begins(&self) {
+        if first_run(self.ports.host.as_ref()).is_some() {
+            return;
+        }
+        let deadline = self.ports.host.since_boot() + self.config.deadline;
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    /// A boot begins: its deadline counts from the first run of this kernel boot that came here. Who holds a started slot
+    /// has none.
     pub(crate) fn begins(&self) {
+        if self.progress().started {
+            return;
+        }
         let first = self.deadline().saturating_sub(self.config.deadline);
         if matches!(self.ports.host.recall(FIRST_RUN), Ok(None))
             && let Err(error) = self.ports.host.note(FIRST_RUN, &first.to_string())
@@ -157,11 +183,15 @@ impl Boot {
     /// Claims were read: they, and no longer the note of an earlier run, say whether a slot is started for me.
     pub(crate) fn started_by_claims(&self, records: &BTreeMap<BrokerId, SlotRecords>) {
         let mut claims = records.values().filter_map(|r| Some(&r.claim.as_ref()?.value));
-        let started = claims.any(|claim| claim.started_by(&self.me.instance));
-        if !started {
+        let mine = claims.find(|claim| claim.started_by(&self.me.instance));
+        if mine.is_none() {
             notes::forget_start(self.ports.host.as_ref());
         }
-        self.progressed(|p| p.started = started);
+        let mark = mine.and_then(|claim| claim.started.as_ref());
+        self.progressed(|p| {
+            p.started = mark.is_some();
+            p.resumed = mark.is_some_and(|mark| mark.boot != self.me.boot);
+        });
     }
 
     /// The boot has ended and said so: a run that a person starts later in this kernel boot has its own deadline.

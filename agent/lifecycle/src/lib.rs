@@ -14,7 +14,7 @@ pub mod stories;
 mod trouble;
 
 pub use agent::{Agent, Me};
-pub use boot_state::{Boot, Progress, deadline};
+pub use boot_state::{Boot, Progress, deadline, metadata_patience};
 pub use ports::Ports;
 pub use step::Step;
 pub use trouble::Trouble;

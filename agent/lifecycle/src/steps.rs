@@ -15,11 +15,13 @@ mod storage;
 pub(crate) use attach_eni::attach_eni;
 pub(crate) use attach_volume::attach_volume;
 pub(crate) use configure::write_configuration;
-pub(crate) use identify::refuse_unfit;
+pub(crate) use identify::{refuse_unfit, unfit_now, wait_until_in_service};
 pub(crate) use intend::write_intent;
 pub(crate) use network::configure_network;
 pub(crate) use prove_identity::prove_identity;
 pub(crate) use ready::wait_until_ready;
-pub(crate) use signal::{has_signalled_success, report_unhealthy, signal_failure, signal_success};
+pub(crate) use signal::{
+    has_signalled_success, report_unhealthy, signal_failure, signal_success, take_back_unhealthy,
+};
 pub(crate) use start::start_service;
 pub(crate) use storage::bring_up_storage;

@@ -10,6 +10,7 @@ pub mod conflicts;
 pub mod disk;
 pub mod ec2;
 pub mod ids;
+pub mod listeners;
 pub mod network;
 pub mod outcome;
 pub mod records;

@@ -4,5 +4,6 @@ pub mod identity;
 pub mod properties;
 pub mod readiness;
 mod registration;
+pub mod start_command;
 
-pub use registration::{Incarnation, Registration};
+pub use registration::{Endpoint, Incarnation, Registration, Whose, endpoint, whose};

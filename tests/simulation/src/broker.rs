@@ -32,7 +32,16 @@ pub struct Broker {
     pub serves: Option<(u32, String)>,
     /// Its session.
     pub session: Option<u64>,
+    /// What it advertises, as host:port.
+    pub advertised: String,
+    /// Starts that count against the limit of the unit; at ten it is not started any more.
+    pub starts: u32,
 }
+
+/// `StartLimitBurst=` of kafka.service.
+pub const START_LIMIT: u32 = 10;
+/// `RestartSec=` of kafka.service.
+const RESTART_AFTER: Millis = 10_000;
 
 impl Default for Broker {
     fn default() -> Self {
@@ -42,6 +51,8 @@ impl Default for Broker {
             result: "success".into(),
             serves: None,
             session: None,
+            advertised: String::new(),
+            starts: 0,
         }
     }
 }
@@ -59,12 +70,54 @@ pub fn registration(id: u32) -> String {
     format!("{CHROOT}/brokers/ids/{id}")
 }
 
+/// Whose a registration is: the instance, or the name of a stranger.
+pub fn registrant(data: &[u8]) -> String {
+    String::from_utf8_lossy(data).split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// A broker that berth did not start registers under an id, and stays.
+pub fn register_stranger(s: &mut State, id: u32, at: &str) -> u64 {
+    let wall = s.wall();
+    let session = s.zk.connect("stranger", SESSION);
+    let data = format!("stranger {at}").into_bytes();
+    let op = Op::Create { path: registration(id), data, ephemeral: true };
+    s.zk.multi(session, &[op], wall).expect("nobody is registered under the id");
+    s.tell(format!("a stranger at {at} registered as broker {id}"));
+    session
+}
+
 /// Starts the unit.
 pub(crate) fn start(world: &Arc<World>, s: &mut State, instance: &str) {
+    let lags = s.rules.unit_lags;
+    if lags == 0 {
+        return start_now(world, s, instance);
+    }
+    let (me, instance, boots) = (s.me.clone(), instance.to_owned(), s.host(instance).boots);
+    s.later(lags, move |s| {
+        if let Some(world) = me.upgrade()
+            && s.host(&instance).boots == boots
+        {
+            start_now(&world, s, &instance);
+        }
+    });
+}
+
+fn start_now(world: &Arc<World>, s: &mut State, instance: &str) {
     let host = s.host(instance);
     if matches!(host.broker.state, UnitState::Active | UnitState::Activating) {
         return;
     }
+    if host.broker.starts >= START_LIMIT {
+        host.broker.state = UnitState::Failed;
+        host.broker.result = "start-limit-hit".into();
+        return;
+    }
+    begin_invocation(world, s, instance);
+}
+
+fn begin_invocation(world: &Arc<World>, s: &mut State, instance: &str) {
+    let host = s.host(instance);
+    host.broker.starts += 1;
     host.broker.invocation += 1;
     host.broker.state = UnitState::Activating;
     let turn = (host.boots, host.broker.invocation);
@@ -113,17 +166,35 @@ fn is_it(s: &mut State, instance: &str, turn: (u32, u64)) -> bool {
 }
 
 fn fail(s: &mut State, instance: &str, why: &str) {
-    let broker = &mut s.host(instance).broker;
-    let session = broker.stopped(why);
-    broker.state = UnitState::Failed;
+    let restarts = s.rules.unit_restarts;
+    let host = s.host(instance);
+    let turn = (host.boots, host.broker.invocation);
+    let session = host.broker.stopped(why);
+    let again = restarts && host.broker.starts < START_LIMIT;
+    host.broker.state = if again { UnitState::Activating } else { UnitState::Failed };
     s.tell(format!("{instance} kafka failed: {why}"));
     s.end_session(session);
+    if again {
+        let (me, instance) = (s.me.clone(), instance.to_owned());
+        s.later(RESTART_AFTER, move |s| {
+            if let Some(world) = me.upgrade()
+                && is_it(s, &instance, turn)
+            {
+                begin_invocation(&world, s, &instance);
+            }
+        });
+    }
+}
+
+/// The process of a live broker dies.
+pub fn die(s: &mut State, instance: &str, why: &str) {
+    fail(s, instance, why);
 }
 
 /// The process runs: it opens its log dir.
 fn begin(s: &mut State, instance: &str) -> bool {
-    let config = s.rules.config.clone();
-    let file = s.host(instance).files.get(&config.properties).cloned().unwrap_or_default();
+    let path = s.host(instance).unit_file.clone();
+    let file = s.host(instance).file(&path).unwrap_or_default();
     let keys = properties::read(&file).unwrap_or_default();
     let id: u32 = keys.get("broker.id").and_then(|id| id.parse().ok()).unwrap_or(u32::MAX);
     let log_dir = keys.get("log.dirs").cloned().unwrap_or_default();
@@ -133,6 +204,9 @@ fn begin(s: &mut State, instance: &str) -> bool {
         return false;
     };
     let place = format!("{}/meta.properties", &log_dir[mount.at.len()..]).trim_start_matches('/').to_owned();
+    let advertised = keys.get("advertised.listeners").cloned().unwrap_or_default();
+    let advertised = advertised.split_once("://").map(|(_, at)| at.to_owned()).unwrap_or_default();
+    s.host(instance).broker.advertised = advertised;
     s.host(instance).broker.serves = Some((id, mount.volume.clone()));
     s.host(instance).broker.state = UnitState::Active;
     crate::laws::service_began(s, instance, id, &mount.volume, &place);
@@ -170,7 +244,8 @@ fn register(s: &mut State, instance: &str) -> bool {
     let wall = s.wall();
     let Some((id, _)) = s.host(instance).broker.serves.clone() else { return false };
     let session = s.zk.connect(instance, SESSION);
-    let op = Op::Create { path: registration(id), data: instance.as_bytes().to_vec(), ephemeral: true };
+    let data = format!("{instance} {}", s.host(instance).broker.advertised).into_bytes();
+    let op = Op::Create { path: registration(id), data, ephemeral: true };
     if s.zk.multi(session, &[op], wall).is_err() {
         s.end_session(Some(session));
         fail(s, instance, "NodeExistsException");

@@ -162,6 +162,10 @@ impl Cloud for Ec2 {
         }
     }
 
+    async fn target_state(&self) -> Result<Option<LifecycleState>, CloudError> {
+        Ok(self.0.local("target state", 1, |s, me| crate::runs::me(s, me).target_state).await)
+    }
+
     async fn subnet(&self, id: &SubnetId) -> Result<Subnet, CloudError> {
         let describe = DescribeRequest { ids: vec![id.to_string()], ..Default::default() };
         match self.call(Request::DescribeSubnets(describe), id.as_str()).await? {

@@ -32,6 +32,12 @@ pub struct Host {
     pub var: BTreeMap<String, String>,
     /// Files by absolute path.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Symbolic links by absolute path, and where each leads.
+    pub symlinks: BTreeMap<String, String>,
+    /// The file that the unit starts Kafka with; it is one of the image, as the command is.
+    pub unit_file: String,
+    /// The command of the unit, where it is not the one that names this file.
+    pub unit_command: Option<String>,
     /// Links by MAC, the primary one left out.
     pub links: BTreeMap<String, Seen>,
     /// Rules that bear berth's mark. They belong to no link and outlive each.
@@ -43,6 +49,22 @@ pub struct Host {
     /// The service.
     pub broker: Broker,
     next_link: u32,
+}
+
+impl Host {
+    /// Where a path leads.
+    pub fn real_path(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        while let Some(to) = self.symlinks.get(&path) {
+            path.clone_from(to);
+        }
+        path
+    }
+
+    /// A file, links followed.
+    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
+        self.files.get(&self.real_path(path)).cloned()
+    }
 }
 
 /// The base file that every host has.
@@ -76,6 +98,9 @@ impl State {
         host.mount = None;
         host.broker = Broker::default();
         host.next_link = 3;
+        if host.unit_file.is_empty() {
+            host.unit_file = "/etc/kafka/server.properties".to_owned();
+        }
         host.files.entry("/etc/kafka/server.properties.base".to_owned()).or_insert_with(|| BASE.to_vec());
         let (volumes, enis) = self.region.brought_to(instance);
         for volume in volumes {

@@ -71,16 +71,24 @@ impl Host for HostFiles {
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
-        let found = self.read(|host| host.files.get(path).cloned());
+        let found = self.read(|host| host.file(path));
         found.ok_or_else(|| HostError(format!("{path}: No such file or directory")))
     }
 
     fn existing_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
-        Ok(self.read(|host| host.files.get(path).cloned()))
+        Ok(self.read(|host| host.file(path)))
+    }
+
+    fn real_path(&self, path: &str) -> Result<String, HostError> {
+        Ok(self.read(|host| host.real_path(path)))
     }
 
     fn write_file(&self, path: &str, bytes: &[u8], _user: &str) -> Result<(), HostError> {
-        self.write("write_file", |host| drop(host.files.insert(path.to_owned(), bytes.to_vec())))
+        // A rename replaces a link, and what it led to stays as it was.
+        self.write("write_file", |host| {
+            host.symlinks.remove(path);
+            host.files.insert(path.to_owned(), bytes.to_vec());
+        })
     }
 }
 

@@ -3,24 +3,21 @@
 use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Receipt, SignalError, Signals};
+use berth_plan::listeners::{Call, Meaning, meaning};
 use region::model::{CallError, Request, SetHealthRequest, SignalRequest};
 use std::sync::Arc;
 
 pub(crate) struct Listeners(pub(crate) Arc<Caller>);
 
 impl Listeners {
-    async fn tell(&self, request: Request) -> Result<Receipt, SignalError> {
+    async fn tell(&self, call: Call, request: Request) -> Result<Receipt, SignalError> {
         match self.0.aws(request).await {
             Ok(_) => Ok(Receipt::Heard),
-            Err(CallError::Refused(refused))
-                if refused.message.contains("cannot be signaled")
-                    || refused.message.contains("not found") =>
-            {
-                Ok(Receipt::Nobody(refused.to_string()))
-            }
-            Err(CallError::Refused(refused)) if refused.code == "ValidationError" => {
-                Err(SignalError::Final(refused.to_string()))
-            }
+            Err(CallError::Refused(refused)) => match meaning(call, &refused.code, &refused.message) {
+                Meaning::Nobody => Ok(Receipt::Nobody(refused.to_string())),
+                Meaning::Passing => Err(SignalError::Passing(refused.to_string())),
+                Meaning::Final | Meaning::Forbidden => Err(SignalError::Final(refused.to_string())),
+            },
             Err(error) => Err(SignalError::Passing(error.to_string())),
         }
     }
@@ -34,12 +31,17 @@ impl Signals for Listeners {
         };
         let status = if success { "SUCCESS" } else { "FAILURE" }.to_owned();
         let unique_id = self.0.instance.clone();
-        self.tell(Request::SignalResource(SignalRequest { stack, resource, unique_id, status })).await
+        self.tell(
+            Call::SignalResource,
+            Request::SignalResource(SignalRequest { stack, resource, unique_id, status }),
+        )
+        .await
     }
 
-    async fn unhealthy(&self) -> Result<Receipt, SignalError> {
+    async fn health(&self, healthy: bool) -> Result<Receipt, SignalError> {
         let instance = self.0.instance.clone();
-        let request = SetHealthRequest { instance, health: "Unhealthy".to_owned(), respect_grace: false };
-        self.tell(Request::SetInstanceHealth(request)).await
+        let health = if healthy { "Healthy" } else { "Unhealthy" }.to_owned();
+        let request = SetHealthRequest { instance, health, respect_grace: false };
+        self.tell(Call::SetInstanceHealth, Request::SetInstanceHealth(request)).await
     }
 }

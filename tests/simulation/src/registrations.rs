@@ -21,7 +21,10 @@ pub(crate) fn state(number: u32) -> String {
 }
 
 fn read(id: BrokerId, node: &Node) -> Registration {
-    let endpoints = vec![(String::from_utf8_lossy(&node.data).into_owned(), 9092)];
+    let text = String::from_utf8_lossy(&node.data);
+    let at = text.split_once(' ').and_then(|(_, at)| at.rsplit_once(':'));
+    let endpoints = at.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    let endpoints = endpoints.into_iter().collect();
     Registration { id, incarnation: Incarnation::of_register(node.czxid), endpoints }
 }
 

@@ -33,6 +33,10 @@ pub struct Rules {
     pub broker_starts: Millis,
     /// How long it takes from then to be in sync.
     pub broker_syncs: Millis,
+    /// systemd starts a failed unit again, ten times.
+    pub unit_restarts: bool,
+    /// How long systemd takes from the request of a start to the start.
+    pub unit_lags: Millis,
     /// How many partitions there are; every id that ever registered has a replica of each.
     pub partitions: u32,
     /// The ids of all slots.
@@ -131,6 +135,8 @@ impl Scene {
             zookeeper_takes: (2, 2),
             broker_starts: 5_000,
             broker_syncs: 7_000,
+            unit_restarts: false,
+            unit_lags: 0,
             partitions: 3,
             ids,
             known: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! The state that a boot leaves behind, as one value: two boots that ended the same have equal values.
 
-use crate::broker::registration;
+use crate::broker::{registrant, registration};
 use crate::claims;
 use crate::world::State;
 use berth_lifecycle::ports::UnitState;
@@ -68,11 +68,8 @@ impl Settled {
             consent: tag.map(|tag| tag.split(':').next().unwrap_or_default().to_owned()),
             rules: host.ip_rules.len(),
             unit: host.broker.state,
-            registered: holder.as_deref() == Some(instance.as_bytes()),
-            properties: host
-                .files
-                .get(&path)
-                .and_then(|f| properties::read(f).ok()?.get("broker.id").cloned()),
+            registered: holder.is_some_and(|data| registrant(&data) == instance),
+            properties: host.file(&path).and_then(|f| properties::read(&f).ok()?.get("broker.id").cloned()),
             left_in_zookeeper: left,
             told,
         }

@@ -1,7 +1,7 @@
 //! EC2, and the life-cycle states that Auto Scaling gives to instances.
 
-use super::refused;
 use super::translate::{CLUSTER_TAG, eni, filter, instance, volume};
+use super::{imds, refused};
 use crate::aws::tags::MyTags;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -159,6 +159,16 @@ impl Cloud for Ec2 {
             }
         }
         Ok(found)
+    }
+
+    async fn target_state(&self) -> Result<Option<LifecycleState>, CloudError> {
+        imds::target_state().await.map_err(|message| CloudError {
+            call: "read the target state in the instance metadata".to_owned(),
+            refusal: Refusal::Unknown,
+            code: "no answer".to_owned(),
+            message,
+            request: None,
+        })
     }
 
     async fn subnet(&self, id: &SubnetId) -> Result<Subnet, CloudError> {

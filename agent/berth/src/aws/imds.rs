@@ -10,6 +10,7 @@ pub(crate) use client::Client;
 pub(crate) use role::InstanceRole;
 
 use berth_lifecycle::Me;
+use berth_plan::ec2::LifecycleState;
 use berth_plan::{
     BootId, Domain, GroupName, LogicalId, MacAddress, Region, StackName, Subnet, SubnetId, Zone,
 };
@@ -80,7 +81,7 @@ async fn metadata(client: &Client) -> Result<Metadata, String> {
         mac,
         address: address(client, &interface).await?,
         subnet: subnet.zip(cidr),
-        target_state: optional(client, "autoscaling/target-lifecycle-state").await?,
+        target_state: optional(client, TARGET_STATE).await?,
     };
     let domain = optional(client, "services/domain").await?;
     let mut tags = BTreeMap::new();
@@ -104,6 +105,14 @@ async fn address(client: &Client, interface: &str) -> Result<Option<Ipv4Addr>, S
         None if text(client, &format!("{interface}/ipv6s")).await?.is_some() => Ok(None),
         None => Err(absent("local-ipv4")),
     }
+}
+
+/// Where Auto Scaling's target state of this instance stands.
+const TARGET_STATE: &str = "autoscaling/target-lifecycle-state";
+
+/// Auto Scaling's target state of this instance now; none for a 404.
+pub(crate) async fn target_state() -> Result<Option<LifecycleState>, String> {
+    optional(&Client::new()?, TARGET_STATE).await
 }
 
 /// The kernel's boot id (random(4)).

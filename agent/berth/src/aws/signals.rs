@@ -10,9 +10,9 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use berth_lifecycle::ports::{Cloud, CloudError, Receipt, Refusal, SignalError, Signals};
+use berth_lifecycle::ports::{Cloud, Receipt, SignalError, Signals};
 use berth_plan::config::{Config, Telling};
-use berth_plan::remote_text::bounded;
+use berth_plan::listeners::{Call, Meaning, meaning, shown};
 use berth_plan::{Domain, InstanceId, Region};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,21 +82,23 @@ impl Listeners {
         stack: &str,
         resource: &str,
         success: bool,
-    ) -> Result<(), SignalError> {
-        let passing = |why: String| {
+    ) -> Result<Receipt, SignalError> {
+        let passing = |why: &str| {
+            let why = shown(why, &[]);
             SignalError::Passing(format!("SignalResource {resource} of {stack} by CFN_V1: {why}"))
         };
-        let imds = crate::aws::imds::Client::new().map_err(passing)?;
+        let imds = crate::aws::imds::Client::new().map_err(|why| passing(&why))?;
         let fetch = async |what: &str| match imds.get(&format!("dynamic/instance-identity/{what}")).await {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(passing(format!("the identity {what} is not there yet (404)"))),
-            Err(why) => Err(passing(format!("the identity {what}: {why}"))),
+            Ok(None) => Err(passing(&format!("the identity {what} is not there yet (404)"))),
+            Err(why) => Err(passing(&format!("the identity {what}: {why}"))),
         };
         let document = fetch("document").await?;
         let signature: String = fetch("signature").await?.split_whitespace().collect();
-        let credential = format!("CFN_V1 {}:{signature}", STANDARD.encode(document.trim_end()));
+        let encoded = STANDARD.encode(document.trim_end());
+        let credential = format!("CFN_V1 {encoded}:{signature}");
         let mut authorization =
-            reqwest::header::HeaderValue::from_str(&credential).map_err(|e| passing(e.to_string()))?;
+            reqwest::header::HeaderValue::from_str(&credential).map_err(|e| passing(&e.to_string()))?;
         authorization.set_sensitive(true);
         let endpoint = std::env::var("AWS_ENDPOINT_URL_CLOUDFORMATION")
             .or_else(|_| std::env::var("AWS_ENDPOINT_URL"))
@@ -111,52 +113,42 @@ impl Listeners {
             ("UniqueId", self.me.as_str()),
             ("Version", "2010-05-15"),
         ];
-        let mut url = reqwest::Url::parse(&endpoint).map_err(|e| passing(e.to_string()))?;
+        let mut url = reqwest::Url::parse(&endpoint).map_err(|e| passing(&e.to_string()))?;
         url.query_pairs_mut().extend_pairs(query);
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(20))
             .build()
-            .map_err(|e| passing(chain(&e)))?;
+            .map_err(|e| passing(&chain(&e)))?;
         let request =
             client.get(url).header("Accept", "application/json").header("Authorization", authorization);
-        let answer = request.send().await.map_err(|e| passing(chain(&e.without_url())))?;
+        let answer = request.send().await.map_err(|e| passing(&chain(&e.without_url())))?;
         let status = answer.status();
-        let body = answer.text().await.map_err(|e| passing(chain(&e.without_url())))?;
+        let body = answer.text().await.map_err(|e| passing(&chain(&e.without_url())))?;
         if status.is_success() {
-            return Ok(());
+            return Ok(Receipt::Heard);
         }
-        let detail = error_of(&body);
-        if status.is_server_error() || detail.contains("Throttling") {
-            return Err(passing(format!("HTTP {status}: {detail}")));
-        }
-        Err(SignalError::Final(format!("SignalResource {resource} of {stack} by CFN_V1: {detail}")))
+        let (code, message) = error_of(&body);
+        // What it answers may have the request in it, and with it the credential.
+        let detail = shown(&format!("HTTP {status}: {code}: {message}"), &[&document, &encoded, &signature]);
+        let detail = format!("SignalResource {resource} of {stack} by CFN_V1: {detail}");
+        Err(match meaning(Call::SignalResource, &code, &message) {
+            Meaning::Nobody => return Ok(Receipt::Nobody(detail)),
+            Meaning::Final | Meaning::Forbidden => SignalError::Final(detail),
+            Meaning::Passing => SignalError::Passing(detail),
+        })
     }
 }
 
-/// `{"Error":{"Code":…,"Message":…}}`, or the start of what else came.
-fn error_of(body: &str) -> String {
+/// Code and message of `{"Error":{"Code":…,"Message":…}}`; what else came is a message without a code.
+fn error_of(body: &str) -> (String, String) {
     let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let part = |key: &str| value["Error"][key].as_str().unwrap_or_default().to_owned();
     if value["Error"].is_object() {
-        bounded(&format!("{}: {}", part("Code"), part("Message")))
+        (part("Code"), part("Message"))
     } else {
-        bounded(body)
-    }
-}
-
-/// "… is in CREATE_COMPLETE state and cannot be signaled": on every replacement outside a stack operation.
-fn nobody_listens(message: &str) -> bool {
-    message.contains("cannot be signaled") || message.contains("can not be signaled")
-}
-
-fn trouble(error: CloudError) -> SignalError {
-    match error.refusal {
-        Refusal::Throttled | Refusal::Unknown | Refusal::Credentials => {
-            SignalError::Passing(error.to_string())
-        }
-        _ => SignalError::Final(error.to_string()),
+        (String::new(), body.to_owned())
     }
 }
 
@@ -181,30 +173,36 @@ impl Signals for Listeners {
             Ok(_) => return Ok(Receipt::Heard),
             Err(error) => refused(format!("SignalResource {resource} of {stack}"), error),
         };
-        if nobody_listens(&error.message) {
-            return Ok(Receipt::Nobody(error.message));
+        if error.code == NO_CREDENTIALS {
+            return self.signal_by_document(&stack, &resource, success).await;
         }
-        if error.refusal != Refusal::Unauthorized && error.code != NO_CREDENTIALS {
-            return Err(trouble(error));
-        }
-        tracing::info!(%stack, "the role may not signal; the identity document does");
-        match self.signal_by_document(&stack, &resource, success).await {
-            Ok(()) => Ok(Receipt::Heard),
-            Err(SignalError::Final(message)) if nobody_listens(&message) => Ok(Receipt::Nobody(message)),
-            Err(other) => Err(other),
+        match meaning(Call::SignalResource, &error.code, &error.message) {
+            Meaning::Passing => Err(SignalError::Passing(shown(&error.to_string(), &[]))),
+            Meaning::Nobody => Ok(Receipt::Nobody(shown(&error.message, &[]))),
+            Meaning::Final => Err(SignalError::Final(shown(&error.to_string(), &[]))),
+            Meaning::Forbidden => {
+                tracing::info!(%stack, "the role may not signal; the identity document does");
+                self.signal_by_document(&stack, &resource, success).await
+            }
         }
     }
 
-    async fn unhealthy(&self) -> Result<Receipt, SignalError> {
+    async fn health(&self, healthy: bool) -> Result<Receipt, SignalError> {
         let Some(group) = self.named(&self.group, "aws:autoscaling:groupName").await? else {
             return Ok(Receipt::Nobody("this instance belongs to no Auto Scaling group".to_owned()));
         };
-        let call =
-            self.autoscaling.set_instance_health().instance_id(self.me.as_str()).health_status("Unhealthy");
+        let health = if healthy { "Healthy" } else { "Unhealthy" };
+        let call = self.autoscaling.set_instance_health().instance_id(self.me.as_str()).health_status(health);
         match call.should_respect_grace_period(false).send().await {
             Ok(_) => Ok(Receipt::Heard),
             Err(error) => {
-                Err(trouble(refused(format!("SetInstanceHealth of {} in {group}", self.me), error)))
+                let error = refused(format!("SetInstanceHealth of {} in {group}", self.me), error);
+                let text = shown(&error.to_string(), &[]);
+                match meaning(Call::SetInstanceHealth, &error.code, &error.message) {
+                    Meaning::Passing => Err(SignalError::Passing(text)),
+                    Meaning::Nobody => Ok(Receipt::Nobody(text)),
+                    Meaning::Final | Meaning::Forbidden => Err(SignalError::Final(text)),
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::wiring::{Wiring, token, wire};
 use berth_lifecycle::ports::{Host, Timeline};
 use berth_lifecycle::stories::boot::{Ended, boot as story};
 use berth_lifecycle::stories::unconfigured as story_without_configuration;
-use berth_lifecycle::{Boot, Step, deadline};
+use berth_lifecycle::{Boot, Step, deadline, metadata_patience};
 use berth_plan::config::Config;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,9 +79,9 @@ async fn crashed(config: Config, bug: &str) -> (u8, String) {
 /// Identity, and all that hangs on it. Nothing is touched so far.
 async fn begin(config: Config, timeline: &Arc<Shown>) -> Result<(Wiring, Boot), String> {
     timeline.began(Step::Identify);
-    // The wait for the metadata is of the boot's one deadline.
+    // The wait for the metadata is of the boot's one deadline; a holder waits for ever.
     let deadline = deadline(&ThisHost, &config);
-    let patience = Duration::from_millis(deadline.saturating_sub(ThisHost.since_boot()));
+    let patience = metadata_patience(&ThisHost, &config).map_or(Duration::MAX, Duration::from_millis);
     let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
     let me = &metadata.me;
     timeline.known_as(me.instance.as_str());
@@ -91,10 +91,12 @@ async fn begin(config: Config, timeline: &Arc<Shown>) -> Result<(Wiring, Boot), 
     Ok((wiring, state))
 }
 
-/// How long the telling of an unusable configuration may take: nothing else is to be done.
-const TOLD_WITHIN: Duration = Duration::from_secs(120);
+/// How long the metadata may be away where the configuration cannot be used: no stack listens longer (CloudFormation,
+/// "CreationPolicy": at most PT12H).
+const TOLD_WITHIN: Duration = Duration::from_secs(12 * 3600);
 
-/// Tells the stack of the instance's tags, since the configuration that might name another cannot be read.
+/// Tells the stack of the instance's tags, since the configuration that might name another cannot be read. It is tried for
+/// as long as a stack may listen; SIGTERM ends that as it ends any process.
 pub(super) async fn unconfigured(sentence: &str) {
     // Another run of this boot, with a configuration that it could read, is not contradicted.
     let _lock = match lock_file::take(&|what| tracing::info!("waiting for {what}")) {
@@ -117,10 +119,8 @@ async fn tell_failure(config: Config, sentence: &str) {
         timeline.end(sentence);
         Ok::<_, String>(())
     };
-    match tokio::time::timeout(TOLD_WITHIN, told).await {
-        Ok(Ok(())) => {}
-        Ok(Err(why)) => tracing::error!("failure could not be told: {why}"),
-        Err(_) => tracing::error!("failure could not be told within {} s", TOLD_WITHIN.as_secs()),
+    if let Err(why) = told.await {
+        tracing::error!("failure could not be told: {why}");
     }
 }
 

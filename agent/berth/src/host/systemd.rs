@@ -1,20 +1,44 @@
-//! The service manager, by systemctl.
+//! The service manager, by systemctl. Each call has a bound: a manager that does not answer is trouble of this host.
+
+mod show;
 
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Service, ServiceError, Unit, UnitState};
+use berth_lifecycle::ports::{Service, ServiceError, Unit};
 use berth_plan::remote_text::bounded;
-use std::collections::BTreeMap;
+use berth_plan::service::start_command::StartCommand;
+use show::{Shown, environment_of};
 use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::Command;
+use tokio::time::timeout;
+
+/// A look, and a change that waits for nothing.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A start is only asked for.
+const ASKED_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a stop may take beyond the unit's own `TimeoutStopSec=`: SIGKILL, and the reaping of what is left.
+const STOP_MARGIN: Duration = Duration::from_secs(30);
 
 /// systemd.
 pub(crate) struct Systemd;
 
-async fn systemctl(arguments: &[&str]) -> Result<String, ServiceError> {
+/// Runs systemctl; without a bound it is waited for until it ends.
+async fn systemctl(arguments: &[&str], within: Option<Duration>) -> Result<String, ServiceError> {
     let what = format!("systemctl {}", arguments.join(" "));
     // Who stops waiting for a manager that does not answer leaves no systemctl behind.
-    let output =
-        Command::new("systemctl").args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
+    let mut command = Command::new("systemctl");
+    let output = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = match within {
+        None => output.await,
+        Some(within) => timeout(within, output).await.map_err(|_| {
+            ServiceError(format!(
+                "{what}: no end within {} s; see systemctl list-jobs and journalctl -b",
+                within.as_secs()
+            ))
+        })?,
+    };
     let output = output.map_err(|error| ServiceError(format!("{what}: {error}")))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -23,52 +47,45 @@ async fn systemctl(arguments: &[&str]) -> Result<String, ServiceError> {
     Err(ServiceError(format!("{what} ended with {}: {said}", output.status)))
 }
 
-fn unit(properties: &str) -> Unit {
-    let values: BTreeMap<&str, &str> = properties.lines().filter_map(|line| line.split_once('=')).collect();
-    let value = |key: &str| values.get(key).copied().unwrap_or_default();
-    let state = match (value("LoadState"), value("ActiveState")) {
-        ("not-found" | "bad-setting" | "error" | "masked", _) => UnitState::Missing,
-        (_, "active" | "reloading") => UnitState::Active,
-        (_, "activating") => UnitState::Activating,
-        (_, "deactivating") => UnitState::Deactivating,
-        (_, "failed") => UnitState::Failed,
-        _ => UnitState::Inactive,
-    };
-    Unit { state, invocation: value("InvocationID").to_owned(), result: bounded(value("Result")) }
+async fn show(name: &str, properties: &str) -> Result<Shown, ServiceError> {
+    let text = systemctl(&["show", "-p", properties, "--", name], Some(ANSWERS_WITHIN)).await?;
+    Ok(Shown::read(&text))
 }
 
 #[async_trait]
 impl Service for Systemd {
     async fn unit(&self, name: &str) -> Result<Unit, ServiceError> {
-        let shown =
-            systemctl(&["show", "-p", "LoadState,ActiveState,InvocationID,Result", "--", name]).await?;
-        Ok(unit(&shown))
+        Ok(show(name, "LoadState,ActiveState,InvocationID,Result").await?.unit())
+    }
+
+    async fn start_command(&self, name: &str) -> Result<Option<StartCommand>, ServiceError> {
+        let properties =
+            "LoadState,ExecStart,Environment,EnvironmentFiles,WorkingDirectory,FragmentPath,DropInPaths";
+        let shown = show(name, properties).await?;
+        let Some(mut command) = shown.start_command() else { return Ok(None) };
+        for path in shown.environment_files() {
+            // One that cannot be read is the unit's own trouble, or it said that it may be missing.
+            if let Ok(text) = tokio::fs::read_to_string(&path).await {
+                command.environment.extend(environment_of(&text));
+            }
+        }
+        Ok(Some(command))
+    }
+
+    async fn forget_failures(&self, name: &str) -> Result<(), ServiceError> {
+        match systemctl(&["reset-failed", "--", name], Some(ANSWERS_WITHIN)).await {
+            // A unit that systemd has let go of has no failures.
+            Err(error) if error.0.contains("not loaded") => Ok(()),
+            done => done.map(|_| ()),
+        }
     }
 
     async fn start(&self, name: &str) -> Result<(), ServiceError> {
-        systemctl(&["start", "--no-block", "--", name]).await.map(|_| ())
+        systemctl(&["start", "--no-block", "--", name], Some(ASKED_WITHIN)).await.map(|_| ())
     }
 
     async fn stop(&self, name: &str) -> Result<(), ServiceError> {
-        systemctl(&["stop", "--", name]).await.map(|_| ())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unit_that_waits_for_its_restart_is_not_failed() {
-        let text = "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nInvocationID=ab\nResult=exit-code\n";
-        assert_eq!(
-            unit(text),
-            Unit { state: UnitState::Activating, invocation: "ab".into(), result: "exit-code".into() }
-        );
-    }
-
-    #[test]
-    fn a_unit_without_a_file_is_missing() {
-        assert_eq!(unit("LoadState=not-found\nActiveState=inactive\n").state, UnitState::Missing);
+        let own = show(name, "TimeoutStopUSec").await?.stop_timeout();
+        systemctl(&["stop", "--", name], own.map(|own| own + STOP_MARGIN)).await.map(|_| ())
     }
 }

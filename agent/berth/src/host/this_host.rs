@@ -7,7 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Group, User, chown};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -63,6 +63,41 @@ fn replace(path: &Path, bytes: &[u8], mode: u32, group: Option<nix::unistd::Gid>
     file.sync_all().map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)
+}
+
+/// How many links in a row are followed, as by the kernel (path_resolution(7)).
+const LINKS: u32 = 40;
+
+/// The file that a path leads to, whether or not it is there.
+fn followed(path: &Path) -> Result<PathBuf, HostError> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(found) = fs::symlink_metadata(&path) else { return Ok(in_its_directory(&path)) };
+        if !found.is_symlink() {
+            return Ok(in_its_directory(&path));
+        }
+        let failed = |error: std::io::Error| HostError(format!("read {}: {error}", path.display()));
+        let to = fs::read_link(&path).map_err(failed)?;
+        if found.uid() != 0 && found.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(HostError(format!(
+                "{} is a link of user {} to {}, and root writes through no link that others may change: make it root's (chown -h root), or name the file itself",
+                path.display(),
+                found.uid(),
+                to.display()
+            )));
+        }
+        path = path.parent().unwrap_or(Path::new("/")).join(to);
+    }
+    Err(HostError(format!("{}: more than {LINKS} links in a row", path.display())))
+}
+
+/// The path with the links of its directories followed; as it is where they are not there.
+fn in_its_directory(path: &Path) -> PathBuf {
+    let dir = path.parent().and_then(|dir| fs::canonicalize(dir).ok());
+    match (dir, path.file_name()) {
+        (Some(dir), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 #[async_trait]
@@ -126,6 +161,10 @@ impl Host for ThisHost {
         }
     }
 
+    fn real_path(&self, path: &str) -> Result<String, HostError> {
+        followed(Path::new(path)).map(|path| path.display().to_string())
+    }
+
     fn write_file(&self, path: &str, bytes: &[u8], user: &str) -> Result<(), HostError> {
         let account = User::from_name(user).ok().flatten();
         let group = account
@@ -150,5 +189,30 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_path_leads_through_its_links_to_a_file_that_may_not_be_there_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = fs::canonicalize(dir.path()).unwrap();
+        fs::create_dir(dir.join("config")).unwrap();
+        std::os::unix::fs::symlink("config", dir.join("current")).unwrap();
+        std::os::unix::fs::symlink("current/server.properties", dir.join("kafka.properties")).unwrap();
+        let expected = dir.join("config/server.properties");
+        assert_eq!(followed(&dir.join("kafka.properties")).unwrap(), expected);
+        replace(&expected, b"new", 0o640, None).unwrap();
+        assert_eq!(followed(&dir.join("kafka.properties")).unwrap(), expected);
+        assert_eq!(fs::read(dir.join("kafka.properties")).unwrap(), b"new");
+        std::os::unix::fs::symlink("round", dir.join("round")).unwrap();
+        assert!(followed(&dir.join("round")).unwrap_err().0.contains("links in a row"));
+    }
+
+    #[test]
+    fn a_link_that_another_user_may_change_is_not_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("server.properties");
+        std::os::unix::fs::symlink("/etc/shadow", &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(12345), None).expect("this test needs root, as the lab does");
+        assert!(followed(&link).unwrap_err().0.contains("a link of user 12345"));
     }
 }

@@ -77,6 +77,27 @@ pub(crate) fn note_start(host: &dyn Host, me: &InstanceId) -> Result<(), HostErr
     host.note_lasting(STARTED, me.as_str())
 }
 
+/// The instance that told an outcome since its slot was started. With `started` of the same instance beside it, a boot
+/// that finds its slot started knows whether CloudFormation has heard of it.
+const TOLD: &str = "told";
+
+/// Written once CloudFormation has answered.
+pub(crate) fn note_told(host: &dyn Host, me: &InstanceId) -> Result<(), HostError> {
+    host.note_lasting(TOLD, me.as_str())
+}
+
+/// A slot is about to be started for the first time: what was told before was no word of it.
+pub(crate) fn forget_told(host: &dyn Host) -> Result<(), HostError> {
+    host.forget_lasting(TOLD)
+}
+
+/// Whether a slot was started for this instance and surely no outcome was told. Not where the notes are lost: silence is
+/// the smaller harm then, the stack's time-out ends it.
+pub(crate) fn start_is_untold(host: &dyn Host, me: &InstanceId) -> bool {
+    let told = host.recall_lasting(TOLD).map(|text| text.is_some_and(|text| text.trim() == me.as_str()));
+    started(host).as_ref() == Some(me) && told == Ok(false)
+}
+
 /// No claim is started for me any more.
 pub(crate) fn forget_start(host: &dyn Host) {
     if let Err(error) = host.forget_lasting(STARTED) {

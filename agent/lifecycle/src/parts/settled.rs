@@ -1,7 +1,7 @@
 //! The note of the slot that this boot settled: it opens the gate.
 
 use crate::ports::{Host, HostError};
-use berth_plan::service::Incarnation;
+use berth_plan::service::{Endpoint, Incarnation};
 use berth_plan::{BootId, BrokerId};
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,12 @@ pub(crate) struct Settled {
     pub(crate) boot: BootId,
     /// The serial of the mounted volume; none where slots have none.
     pub(crate) serial: Option<String>,
-    /// The last registration of the slot that was seen before the start: ours is another one.
+    /// The registration that was seen before the start: ours is another one. None where an older berth wrote the note.
     #[serde(default)]
     pub(crate) before: Option<Incarnation>,
+    /// The endpoints that were written for this start: a file that is written later counts from the next one.
+    #[serde(default)]
+    pub(crate) endpoints: Vec<Endpoint>,
 }
 
 /// Reads the note; none where this kernel boot wrote none, or one that cannot be read.

@@ -69,6 +69,9 @@ pub trait Cloud: Send + Sync {
         ids: &BTreeSet<InstanceId>,
     ) -> Result<BTreeMap<InstanceId, LifecycleState>, CloudError>;
 
+    /// This instance's target life-cycle state, as its metadata says it now; none for a 404: in no group, or not yet.
+    async fn target_state(&self) -> Result<Option<LifecycleState>, CloudError>;
+
     /// DescribeSubnets.
     async fn subnet(&self, id: &SubnetId) -> Result<Subnet, CloudError>;
 

@@ -50,6 +50,10 @@ pub trait Host: Send + Sync {
     /// The file's bytes; none where it is missing.
     fn existing_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
 
-    /// Writes a file atomically, mode 0640, owner root, group of `user`.
+    /// The file that a path leads to, its links followed; a part that is missing stays as it is. Refused where the path
+    /// itself is a link that another user than root may change: what root writes there goes where that user likes.
+    fn real_path(&self, path: &str) -> Result<String, HostError>;
+
+    /// Writes a file atomically, in the place of a link where the path is one; mode 0640, owner root, group of `user`.
     fn write_file(&self, path: &str, bytes: &[u8], user: &str) -> Result<(), HostError>;
 }

@@ -1,6 +1,7 @@
 //! The unit.
 
 use async_trait::async_trait;
+use berth_plan::service::start_command::StartCommand;
 
 /// A call to the service manager that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,21 +30,28 @@ pub enum UnitState {
 pub struct Unit {
     /// Its state.
     pub state: UnitState,
-    /// Changes with every start.
+    /// `InvocationID=`: another one with every start, the unit's own restarts included (systemd.exec(5)).
     pub invocation: String,
     /// Why it ended.
     pub result: String,
 }
 
-/// The service manager.
+/// The service manager. Each call has a bound of its own: a manager that does not answer is an error.
 #[async_trait]
 pub trait Service: Send + Sync {
     /// The unit now.
     async fn unit(&self, name: &str) -> Result<Unit, ServiceError>;
 
-    /// Starts it, without waiting for it to be up.
+    /// What the unit starts; none where there is no such unit. What is loaded counts, not what its files say meanwhile.
+    async fn start_command(&self, name: &str) -> Result<Option<StartCommand>, ServiceError>;
+
+    /// `systemctl reset-failed`: earlier failures, and the starts that count against `StartLimitBurst=`, are forgotten.
+    /// Done where there is nothing to forget.
+    async fn forget_failures(&self, name: &str) -> Result<(), ServiceError>;
+
+    /// Asks for its start, without waiting for it to be up. Done where it is up.
     async fn start(&self, name: &str) -> Result<(), ServiceError>;
 
-    /// Stops it and waits until it is down.
+    /// Stops it and waits until it is down, for the unit's own `TimeoutStopSec=` and a while. Done where it is down.
     async fn stop(&self, name: &str) -> Result<(), ServiceError>;
 }

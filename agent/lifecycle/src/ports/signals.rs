@@ -22,12 +22,12 @@ pub enum Receipt {
     Nobody(String),
 }
 
-/// The listeners.
+/// The listeners. Each call may be repeated: the same word of the same instance counts once.
 #[async_trait]
 pub trait Signals: Send + Sync {
     /// SignalResource of this instance.
     async fn outcome(&self, success: bool) -> Result<Receipt, SignalError>;
 
-    /// SetInstanceHealth Unhealthy of this instance, `ShouldRespectGracePeriod=false`.
-    async fn unhealthy(&self) -> Result<Receipt, SignalError>;
+    /// SetInstanceHealth of this instance, Healthy or Unhealthy, `ShouldRespectGracePeriod=false`.
+    async fn health(&self, healthy: bool) -> Result<Receipt, SignalError>;
 }

@@ -20,9 +20,14 @@ pub(crate) async fn wait_until_ready(
     held: &Held,
     registration: &Registration,
 ) -> Result<(), Trouble> {
-    if boot.config.ready == Ready::Registered {
-        return Ok(());
+    if boot.config.ready == Ready::InSync {
+        wait_until_in_sync(boot, held, registration).await?;
     }
+    // What was in sync a moment ago may have died meanwhile: success is not told of it.
+    confirm_up(boot, held, registration).await
+}
+
+async fn wait_until_in_sync(boot: &Boot, held: &Held, registration: &Registration) -> Result<(), Trouble> {
     let me = held.slot.id;
     let assignments = retry(boot, STEP, async || {
         boot.ports.registrations.assignments().await.map_err(|error| Trouble::register(STEP, &error).into())
@@ -56,7 +61,7 @@ pub(crate) async fn wait_until_ready(
             }
         });
         let Some(reason) = reason else { break };
-        still_up(boot, held, registration).await?;
+        confirm_up(boot, held, registration).await?;
         boot.ports
             .timeline
             .waiting(STEP, &format!("{} of {all} partitions in sync; {reason}", all - open.len()));
@@ -83,20 +88,29 @@ async fn look(
     .await
 }
 
-async fn still_up(boot: &Boot, held: &Held, registration: &Registration) -> Result<(), Trouble> {
+/// The unit is active and the registration is the one that was seen at the start; a slot that was lost is stopped.
+async fn confirm_up(boot: &Boot, held: &Held, registration: &Registration) -> Result<(), Trouble> {
     stop_if_lost(boot, held).await?;
-    let unit = boot.ports.service.unit(&boot.config.unit).await.map_err(|e| Trouble::service(STEP, e))?;
-    if matches!(unit.state, UnitState::Failed | UnitState::Missing) {
-        let sentence = format!(
-            "{} failed ({}) before broker {} was in sync",
-            boot.config.unit, unit.result, registration.id
-        );
-        return Err(Trouble::new(STEP, Kind::UnitFailed, sentence));
+    let (name, id) = (&boot.config.unit, registration.id);
+    let unit = boot.ports.service.unit(name).await.map_err(|e| Trouble::service(STEP, e))?;
+    match unit.state {
+        UnitState::Active => {}
+        UnitState::Failed | UnitState::Missing => {
+            let sentence = format!("{name} failed ({}) before broker {id} was in sync", unit.result);
+            return Err(Trouble::new(STEP, Kind::UnitFailed, sentence));
+        }
+        UnitState::Inactive | UnitState::Activating | UnitState::Deactivating => {
+            let sentence = format!(
+                "{name} went down ({}) before broker {id} was in sync; it is looked at again",
+                unit.result
+            );
+            return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
+        }
     }
-    let now = boot.ports.registrations.of(registration.id).await.map_err(|e| Trouble::register(STEP, &e))?;
+    let now = boot.ports.registrations.of(id).await.map_err(|e| Trouble::register(STEP, &e))?;
     if now.is_some_and(|now| now.incarnation == registration.incarnation) {
         return Ok(());
     }
-    let sentence = format!("broker {} lost its registration before it was in sync", registration.id);
+    let sentence = format!("broker {id} lost its registration before it was in sync");
     Err(Trouble::new(STEP, Kind::ControlPlane, sentence))
 }

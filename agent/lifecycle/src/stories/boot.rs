@@ -4,7 +4,8 @@ use super::on_trouble::{After, settle};
 use crate::parts::stray_attachments;
 use crate::steps::{
     attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, prove_identity,
-    refuse_unfit, signal_success, start_service, wait_until_ready, write_configuration, write_intent,
+    refuse_unfit, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
+    wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -26,7 +27,10 @@ pub enum Ended {
 pub async fn boot(boot: &Boot) -> Ended {
     loop {
         let trouble = match attempt(boot).await {
-            Ok(ended) => return ended,
+            Ok(ended) => {
+                boot.deadline_ends();
+                return ended;
+            }
             Err(trouble) => trouble,
         };
         tracing::warn!(step = %trouble.step, kind = ?trouble.kind, "{}", trouble.sentence);
@@ -38,7 +42,8 @@ pub async fn boot(boot: &Boot) -> Ended {
 }
 
 async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
-    if let Some(why) = refuse_unfit(boot)? {
+    refuse_unfit(boot)?;
+    if let Some(why) = wait_until_in_service(boot).await? {
         return Ok(Ended::NotNow(why));
     }
     boot.begins();
@@ -55,13 +60,14 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
         Ok(held)
     });
     let ((), held) = try_join(address, disk).await?;
-    timed(boot, Step::Configure, async { write_configuration(boot, &held) }).await?;
+    timed(boot, Step::Configure, write_configuration(boot, &held)).await?;
     let (held, registration) = timed(boot, Step::Start, start_service(boot, held)).await?;
     if has_signalled_success(boot) {
         return Ok(Ended::Ready(held.slot.id));
     }
     timed(boot, Step::Ready, wait_until_ready(boot, &held, &registration)).await?;
     timed(boot, Step::Signal, signal_success(boot)).await?;
+    take_back_unhealthy(boot).await;
     stray_attachments::at_the_end(boot, held.slot.id).await;
     Ok(Ended::Ready(held.slot.id))
 }

@@ -30,7 +30,7 @@ pub async fn gate(
         if found.as_deref() != Some(serial.as_str()) {
             let found = found.unwrap_or_else(|| "nothing of a known serial".to_owned());
             return Err(format!(
-                "slot {}: {mount} should be {serial}, but bears {found}; {advice}",
+                "slot {}: {mount} should have {serial}, but has {found}; {advice}",
                 settled.slot
             ));
         }

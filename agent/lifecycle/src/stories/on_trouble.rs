@@ -11,7 +11,7 @@ use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
 use berth_plan::outcome::{Course, Ending, Kind, Phase, SlotAction, course};
 use berth_plan::records::{Claim, State};
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 use std::pin::pin;
 
 /// What comes after trouble.
@@ -132,16 +132,16 @@ async fn end(boot: &Boot, trouble: Trouble, ending: Ending) -> After {
 
 /// Tells what is to be told; what could not be, as a sentence.
 async fn told(boot: &Boot, ending: Ending) -> Result<(), String> {
+    // Side by side: each may be tried for hours.
+    let failure = async { if ending.failure { signal_failure(boot).await } else { Ok(()) } };
+    let unhealthy = async { if ending.unhealthy { report_unhealthy(boot).await } else { Ok(()) } };
+    let (failure, unhealthy) = join(failure, unhealthy).await;
     let mut untold = Vec::new();
-    if ending.failure
-        && let Err(trouble) = signal_failure(boot).await
-    {
+    if let Err(trouble) = failure {
         tracing::error!("failure could not be told: {trouble}");
         untold.push(format!("failure could not be told: {}", trouble.sentence));
     }
-    if ending.unhealthy
-        && let Err(trouble) = report_unhealthy(boot).await
-    {
+    if let Err(trouble) = unhealthy {
         tracing::error!("unhealthy could not be told: {trouble}");
         untold.push(format!("unhealthy could not be told: {}", trouble.sentence));
     }

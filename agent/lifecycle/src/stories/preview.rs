@@ -9,7 +9,7 @@ use crate::parts::absences::Absences;
 use crate::parts::judge::{self, MySlot, find_mine, observed};
 use crate::parts::slots_seen::{SlotsSeen, observe};
 use crate::parts::stray_attachments::{Strays, strays};
-use crate::steps::refuse_unfit;
+use crate::steps::{refuse_unfit, unfit_now};
 use crate::{Agent, Step, Trouble, boot_state};
 use berth_plan::disk::preview::{self as disk_preview, DiskPreview};
 use berth_plan::ec2::{InstanceState, Picture};
@@ -74,7 +74,7 @@ struct Look {
 
 /// Looks, and decides as a boot would, were the instances of `gone` terminated. Trouble: it could not look.
 pub async fn preview(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Preview, Trouble> {
-    let unfit = refuse_unfit(agent);
+    let unfit = refuse_unfit(agent).map(|()| unfit_now(&agent.me));
     let looked = match (look(agent, gone).await, &unfit) {
         (Ok(looked), _) => Ok(looked),
         (Err(trouble), Ok(None)) if trouble.kind != Kind::Configuration => return Err(trouble),

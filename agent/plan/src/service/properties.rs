@@ -40,6 +40,11 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The hosts and ports that the broker will advertise.
+    pub fn endpoints(&self) -> Vec<super::Endpoint> {
+        self.listeners.iter().filter_map(|listener| super::endpoint(listener)).collect()
+    }
+
     fn entries(&self) -> Vec<(&'static str, String)> {
         let listeners = self.listeners.join(",");
         vec![

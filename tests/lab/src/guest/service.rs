@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::unit::{DIRECTORIES, Kind, Restart, Unit};
+use super::unit::{DIRECTORIES, Exec, Kind, Restart, Unit};
 
 /// ActiveState.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,22 @@ impl Service {
             Kind::Oneshot => "oneshot",
             Kind::Notify => "notify",
         };
-        [
+        let joined = |words: &[String]| words.join(" ");
+        let command = |exec: &Exec| {
+            let path = exec.words.first().map(String::as_str).unwrap_or_default();
+            let ignores = if exec.ignore_failure { "yes" } else { "no" };
+            format!(
+                "{{ path={path} ; argv[]={} ; ignore_errors={ignores} ; start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }}",
+                joined(&exec.words)
+            )
+        };
+        let variable = |(key, value): &(String, String)| {
+            if value.contains(' ') { format!("\"{key}={value}\"") } else { format!("{key}={value}") }
+        };
+        let environment: Vec<String> = self.unit.environment.iter().map(variable).collect();
+        let stop =
+            self.unit.stop_timeout.map_or("infinity".to_owned(), |limit| format!("{}s", limit.as_secs()));
+        let mut shown = vec![
             ("Type", kind.to_owned()),
             ("MainPID", self.main_pid.unwrap_or(0).to_string()),
             ("Result", self.result.to_owned()),
@@ -166,10 +181,16 @@ impl Service {
             ("ConditionResult", if self.condition_met { "yes" } else { "no" }.to_owned()),
             ("NeedDaemonReload", "no".to_owned()),
             ("InvocationID", self.invocation.clone()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+            ("TimeoutStopUSec", stop),
+            ("Environment", joined(&environment)),
+            ("WorkingDirectory", self.unit.directory.clone().unwrap_or_default()),
+        ];
+        shown.extend(self.unit.start.iter().map(|exec| ("ExecStart", command(exec))));
+        shown.extend(self.unit.environment_files.iter().map(|file| {
+            let ignores = if file.starts_with('-') { "yes" } else { "no" };
+            ("EnvironmentFiles", format!("{} (ignore_errors={ignores})", file.trim_start_matches('-')))
+        }));
+        shown.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// enabled, disabled or static.

@@ -207,7 +207,7 @@ async fn hangs(world: &World, case: &Case) {
         assert_eq!((case.told(world, 0), case.unhealthy(world, 0)), (vec![], vec![]), "{}", case.name);
         let step = case.step(world, "start").await.unwrap();
         let waits = step["waits_for"].as_str().unwrap();
-        assert!(waits.contains("broker 0 to register, kafka.service up for"), "{waits}");
+        assert!(waits.contains("broker 0 to register, kafka.service active for"), "{waits}");
         shell(world, &case.on, WORD).await;
     };
     let (end, ()) = futures_util::join!(case.boot_late(world), long_after);

@@ -47,6 +47,11 @@ fn for_every_kill(scene: &Scene, death: Death, between: Between) {
             if death != Death::Clean && settled.consent.as_deref() == Some("started") {
                 settled.consent = undisturbed.consent.clone();
             }
+            // Killed once both notes of the answer are written, a new boot has nothing to tell any more.
+            if let (true, Between::Reboot) = (call > signal + 2, between) {
+                assert_eq!(settled.told, [""; 0], "{at}");
+                settled.told = undisturbed.told.clone();
+            }
             // Killed after the answer and before it is noted: the one place where a boot says its word again.
             if let (true, Between::Nothing) = (call == signal + 1, between) {
                 assert_eq!((name, settled.told.len()), ("note", 2), "{at}");

@@ -2,9 +2,8 @@
 
 use crate::{actions, ready, the_instance};
 use berth_lifecycle::ports::UnitState;
-use berth_lifecycle::stories::boot::Ended;
 use region::model::{Caller, Event, SignalRequest};
-use simulation::{Exit, Life, Scene, Settled, State, simulate};
+use simulation::{Life, Scene, Settled, State, simulate};
 
 #[test]
 fn takes_the_lowest_slot_and_brings_all_of_it() {
@@ -103,7 +102,7 @@ fn a_second_run_on_a_settled_instance_only_reads() {
 }
 
 #[test]
-fn a_reboot_resumes_the_slot_with_one_stamp_and_tells_its_own_success_once() {
+fn a_reboot_resumes_the_slot_and_starts_its_service() {
     simulate(async {
         let world = Scene { desired: 1, ..Scene::default() }.open();
         let instance = the_instance(&world).await;
@@ -113,12 +112,7 @@ fn a_reboot_resumes_the_slot_with_one_stamp_and_tells_its_own_success_once() {
         world.until(60_000, |s| s.host(&instance).up.then_some(())).await;
         assert_eq!(world.boot(&instance).exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
-        assert_eq!((settled.slot, settled.unit, settled.told.len()), (Some(0), UnitState::Active, 1));
-        let told = [1, 2].map(|boot| (instance.clone(), boot, "SUCCESS".to_owned()));
-        assert_eq!(world.with(|s| s.told.clone()), told);
-        let heard = world
-            .with(|s| s.region.journal().iter().filter(|e| matches!(e.event, Event::Signal { .. })).count());
-        assert_eq!(heard, 1, "the stack was finished at the second boot");
+        assert_eq!((settled.slot, settled.unit, settled.registered), (Some(0), UnitState::Active, true));
         world.assert_lawful();
     });
 }
@@ -153,18 +147,5 @@ fn a_success_that_is_repeated_to_a_finished_stack_is_counted() {
         world.with(|s| tell(s, &instance, "SUCCESS"));
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!(settled.told, ["SUCCESS", "SUCCESS"]);
-    });
-}
-
-#[test]
-fn an_instance_of_a_warm_pool_claims_nothing() {
-    simulate(async {
-        let world = Scene { desired: 1, ..Scene::default() }.open();
-        let instance = the_instance(&world).await;
-        world.with(|s| s.region.set_lifecycle(&instance, "Warmed:Running"));
-        let exit = world.boot(&instance).exit().await;
-        assert!(matches!(exit, Exit::Ended(Ended::NotNow(_))), "{exit:?}");
-        assert_eq!(actions(&world, &instance, ""), [""; 0]);
-        assert_eq!(world.with(|s| Settled::of(s, &instance)).slot, None);
     });
 }

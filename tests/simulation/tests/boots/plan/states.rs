@@ -278,7 +278,7 @@ fn a_strangers_registration_passes_its_slot_over_and_a_stale_one_is_waited_out()
     let registered = |s: &mut State| {
         let session = s.zk.connect("stranger", 1_000_000_000);
         let (wall, path) = (s.wall(), simulation::broker::registration(0));
-        let op = Op::Create { path, data: b"10.0.1.99".to_vec(), ephemeral: true };
+        let op = Op::Create { path, data: b"stranger 10.0.1.99:9092".to_vec(), ephemeral: true };
         s.zk.multi(session, &[op], wall).unwrap();
     };
     passed_over("a broker at 10.0.1.99 is registered", |s, _| registered(s));
