@@ -63,6 +63,8 @@ async fn plan(world: &Arc<World>, instance: &str, gone: &[&str]) -> Preview {
 
 fn foretold(preview: &Preview) -> First {
     match &preview.would {
+        // It stays, and waits to be taken out of the warm pool.
+        Would::NotNow(why) if why.contains("warm pool") => First::Waited,
         Would::NotNow(_) => First::Ended(0),
         Would::GiveUp(_, exit) => First::Ended(*exit),
         Would::Wait => First::Waited,

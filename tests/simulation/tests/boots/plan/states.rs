@@ -314,8 +314,8 @@ fn a_consent_that_cannot_be_read_ends_the_boot_that_takes_its_slot() {
 
 #[test]
 fn an_instance_that_must_not_claim_is_told_so_and_sees_the_slots() {
-    for state in ["Warmed:Running", "Terminating:Wait"] {
-        comes_to(ALONE, First::Ended(0), "do nothing now", |s, who| s.region.set_lifecycle(&who.me, state));
+    for (state, first) in [("Warmed:Running", First::Waited), ("Terminating:Wait", First::Ended(0))] {
+        comes_to(ALONE, first, "do nothing now", |s, who| s.region.set_lifecycle(&who.me, state));
     }
     let xen = Scene { instance_type: "m4.large", ..Scene::default() };
     in_scene(xen, First::Ended(78), "use a Nitro type", |_, _| ());
