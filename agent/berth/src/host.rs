@@ -4,6 +4,7 @@ pub(crate) mod config_files;
 pub(crate) mod disks;
 pub(crate) mod lock_file;
 pub(crate) mod netlink;
+pub(crate) mod os_error;
 pub(crate) mod systemd;
 mod this_host;
 pub(crate) mod timeline;

@@ -7,7 +7,7 @@ use crate::retry::Patience;
 use crate::{Agent, Step, Trouble};
 use berth_plan::config::Config;
 use berth_plan::outcome::{Kind, permission_patience};
-use berth_plan::records::{Holder, Intent, SlotRecords, VERSION};
+use berth_plan::records::{FaultCode, Holder, Intent, SlotRecords, VERSION};
 use berth_plan::slot::Slot;
 use berth_plan::{AttachmentId, BrokerId, Millis, Token};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,7 +144,11 @@ impl Boot {
             return Trouble::elsewhere(step, sentence);
         };
         let is_new = self.undone.lock().expect("no holder of this lock panics").insert(id);
-        if is_new { Trouble::elsewhere(step, sentence) } else { Trouble::fault(step, "undone", sentence) }
+        if is_new {
+            Trouble::elsewhere(step, sentence)
+        } else {
+            Trouble::fault(step, FaultCode::Undone, sentence)
+        }
     }
 
     /// The slots whose attachment EC2 undid in this run.

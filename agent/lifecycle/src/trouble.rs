@@ -6,6 +6,7 @@ use crate::ports::{
 };
 use berth_plan::ec2::Whose;
 use berth_plan::outcome::Kind;
+use berth_plan::records::FaultCode;
 use std::fmt;
 
 /// Trouble: its kind decides what is done, its sentence is what people read.
@@ -15,8 +16,8 @@ pub struct Trouble {
     pub step: Step,
     /// What it means.
     pub kind: Kind,
-    /// One word, for a fault record.
-    pub code: String,
+    /// What is recorded of a fault of the slot; none for other trouble.
+    pub code: Option<FaultCode>,
     /// What was tried, on which id, what was seen, what to do.
     pub sentence: String,
 }
@@ -32,12 +33,12 @@ impl std::error::Error for Trouble {}
 impl Trouble {
     /// Trouble of a kind.
     pub fn new(step: Step, kind: Kind, sentence: impl Into<String>) -> Self {
-        Self { step, kind, code: String::new(), sentence: sentence.into() }
+        Self { step, kind, code: None, sentence: sentence.into() }
     }
 
     /// A fault of this slot.
-    pub fn fault(step: Step, code: &str, sentence: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), ..Self::new(step, Kind::SlotFault, sentence) }
+    pub fn fault(step: Step, code: FaultCode, sentence: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::new(step, Kind::SlotFault, sentence) }
     }
 
     /// The slot is not ours after all, or must be looked at anew.
@@ -88,12 +89,12 @@ impl Trouble {
             (Refusal::NotFound, _) => Self::elsewhere(step, error.to_string()),
             (Refusal::Key, _) => Self::fault(
                 step,
-                "refused",
+                FaultCode::Refused,
                 format!(
                     "{error}; enable the volume's key, and allow kms:CreateGrant and kms:Decrypt on it to the instance's role"
                 ),
             ),
-            (_, Whose::Slot) => Self::fault(step, "refused", error.to_string()),
+            (_, Whose::Slot) => Self::fault(step, FaultCode::Refused, error.to_string()),
             _ => Self::cloud(step, error),
         }
     }
@@ -116,7 +117,7 @@ impl Trouble {
 
     pub(crate) fn disk(step: Step, error: DiskError) -> Self {
         match error {
-            DiskError::Device(sentence) => Self::fault(step, "device", sentence),
+            DiskError::Device(sentence) => Self::fault(step, FaultCode::Device, sentence),
             DiskError::Configuration(sentence) => Self::new(step, Kind::Configuration, sentence),
             DiskError::Host(sentence) => Self::new(step, Kind::Host, sentence),
         }

@@ -122,8 +122,8 @@ mod tests {
         assert_eq!(told[1], "the service is up, but no claim names this instance");
         let disk = DiskRecord {
             volume: "vol-00000000000000001".parse().unwrap(),
-            fs: "xfs".into(),
-            uuid: "u".into(),
+            fs: crate::disk::Fs::Xfs.into(),
+            uuid: crate::disk::FsUuid::from_bytes([7; 16]),
         };
         let free = started(2).on_disk(disk).given_back(0, "let go");
         assert!(of(vec![free], Some(SERIAL), None, false)[0].ends_with("whose claim names nobody"));

@@ -9,7 +9,7 @@ mod revision;
 
 pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
-pub use fault::FaultRecord;
+pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;
 pub use reset::Reset;
 pub use revision::Revision;

@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use berth_plan::ec2::{EniAttachment, EniSeen, InstanceSeen, Picture, VolumeAttachment, VolumeSeen};
-use berth_plan::records::{Claim, FaultRecord, Holder, Intent, Revision, SlotRecords, VERSION, Versioned};
+use berth_plan::records::{
+    Claim, FaultCode, FaultRecord, Holder, Intent, Revision, SlotRecords, VERSION, Versioned,
+};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, Decision, Observed, Reason, choose};
@@ -179,7 +181,7 @@ fn all_faulty() {
         let slot = slot(n, None);
         let fault = FaultRecord {
             v: VERSION,
-            code: "unreadable".into(),
+            code: FaultCode::Unreadable,
             reason: format!("vol-{n} gives read errors"),
             seen_by: instance(3),
             count: 2,

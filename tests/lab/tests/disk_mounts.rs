@@ -68,7 +68,8 @@ async fn the_names_change_while_the_tag_is_written(world: &World) {
         case.shell(SWAP).await;
     };
     let (ran, ()) = join(case.boots(0), swapped).await;
-    assert!(ran.err.contains("no longer bears the serial"), "{}", ran.err);
+    // What was proven is the open descriptor: it is formatted and mounted, under the name that it has now.
+    assert!(!ran.err.contains("WARN"), "{}", ran.err);
     assert_eq!(case.mounts("/kafkalogs").await, ["/dev/nvme2n1 xfs"]);
     assert_eq!(written(&world.image(&other).unwrap()), before, "another's volume was written to");
     assert_eq!(case.formats(0).len(), 2, "one consent, spent once: {:?}", case.formats(0));
@@ -86,7 +87,8 @@ async fn the_names_change_before_the_mount(world: &World) {
     );
     case.shell(&line).await;
     let ran = case.boots(0).await;
-    assert!(ran.err.contains("no longer bears the serial"), "{}", ran.err);
+    // What was proven is the open descriptor: it is formatted and mounted, under the name that it has now.
+    assert!(!ran.err.contains("WARN"), "{}", ran.err);
     assert_eq!(case.mounts("/kafkalogs").await, ["/dev/nvme2n1 xfs"]);
     assert_eq!(written(&world.image(&other).unwrap()), before, "another's volume was written to");
 }
@@ -260,7 +262,7 @@ async fn a_mount_point_that_is_taken_ends_the_boot_unwound_and_with_the_sentence
             "[volume]\nlog_dir = \".\"",
             "true",
             "printf 'cluster = \"lost-found\"\\nzookeeper = \"10.0.1.200:2181/lost-found\"\\n' >/etc/berth/berth.toml",
-            "/kafkalogs has a lost+found and is the log dir",
+            "`log_dir = \".\"` does not go with the ext4 of ",
         ),
     ];
     side_by_side(cases.map(async |(name, fs, config, taken, mended, sentence)| {

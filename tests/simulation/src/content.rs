@@ -20,6 +20,8 @@ pub enum Content {
         /// Its files.
         files: BTreeMap<String, String>,
     },
+    /// An XFS with a feature that no host's kernel here knows.
+    Newer(String),
     /// Somebody else's data: a LUKS header.
     Foreign,
     /// Reads fail.
@@ -40,7 +42,7 @@ impl Content {
     /// The UUID of a complete file system.
     pub fn uuid(&self) -> Option<&str> {
         match self {
-            Self::Xfs { uuid, .. } => Some(uuid),
+            Self::Xfs { uuid, .. } | Self::Newer(uuid) => Some(uuid),
             _ => None,
         }
     }
@@ -53,18 +55,29 @@ impl Content {
         }
     }
 
-    /// The bytes that a probe reads: the first 8 KiB are enough for what can be here.
+    /// What a probe reads: the start of the device, and zeros everywhere else.
     pub fn sample(&self) -> Sample {
-        let mut head = vec![0; 8192];
-        let mut error = None;
+        let mut head = vec![0; 512];
         match self {
             Self::Blank => {}
             Self::InProgress(uuid) => superblock(&mut head, uuid, true),
-            Self::Xfs { uuid, .. } => superblock(&mut head, uuid, false),
+            Self::Xfs { uuid, .. } | Self::Newer(uuid) => superblock(&mut head, uuid, false),
             Self::Foreign => head[..6].copy_from_slice(b"LUKS\xba\xbe"),
-            Self::Unreadable => error = Some("Input/output error (os error 5) at byte 0".to_owned()),
+            Self::Unreadable => {
+                return Sample::refused(SIZE, "Input/output error (os error 5) at byte 0".to_owned());
+            }
         }
-        Sample { size: SIZE, head, tail: vec![0; 4096], error }
+        let read = |from: u64, length: u64| {
+            let mut bytes = vec![0; length as usize];
+            if from == 0 {
+                bytes[..head.len()].copy_from_slice(&head);
+            }
+            Ok::<_, std::convert::Infallible>(bytes)
+        };
+        match Sample::read(SIZE, read) {
+            Ok(sample) => sample,
+            Err(never) => match never {},
+        }
     }
 }
 

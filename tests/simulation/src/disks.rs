@@ -6,8 +6,9 @@ use crate::laws;
 use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
+use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
-use berth_plan::disk::probe::{BlankDevice, Fs, Sample};
+use berth_plan::disk::probe::{BlankDevice, Sample};
 use berth_plan::service::identity::{Found, MetaProperties};
 use berth_plan::{Millis, VolumeId};
 use std::fmt;
@@ -123,20 +124,13 @@ impl Device for Nvme {
         SIZE
     }
 
-    async fn sample(&self) -> Sample {
+    async fn sample(&self) -> Result<Sample, DiskError> {
         let volume = &self.volume;
-        let read =
-            self.call("sample", 10, |s, _| Ok(s.disks.get(volume).unwrap_or(&Content::Blank).sample())).await;
-        read.unwrap_or_else(|error| Sample {
-            size: SIZE,
-            head: vec![],
-            tail: vec![],
-            error: Some(error.to_string()),
-        })
+        self.call("sample", 10, |s, _| Ok(s.disks.get(volume).unwrap_or(&Content::Blank).sample())).await
     }
 
     async fn format(&self, _blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError> {
-        let (volume, uuid) = (&self.volume, consent.uuid());
+        let (volume, uuid) = (&self.volume, &consent.uuid().to_string());
         self.call("format begins", 20, |s, me| {
             laws::formatting(s, me, volume, uuid);
             s.disks.insert(volume.clone(), Content::InProgress(uuid.to_owned()));
@@ -150,8 +144,8 @@ impl Device for Nvme {
         .await
     }
 
-    async fn preen(&self, _fs: Fs) -> Result<(), DiskError> {
-        self.call("preen", 1, |_, _| Ok(())).await
+    async fn preen(&self, _fs: Fs, _within: Millis) -> Result<Option<String>, DiskError> {
+        self.call("preen", 1, |_, _| Ok(None)).await
     }
 
     async fn mount(&self, _fs: Fs, at: &str, _options: &[String]) -> Result<(), DiskError> {
@@ -160,8 +154,9 @@ impl Device for Nvme {
             if s.host(me).mount.is_some() {
                 return Err(DiskError::Configuration(format!("{at} is a mount already")));
             }
-            if s.disks.get(volume).and_then(Content::uuid).is_none() {
-                return Err(DiskError::Device(format!("{volume}: wrong fs type, bad superblock")));
+            // EINVAL: what this kernel cannot mount, another may.
+            if !matches!(s.disks.get(volume), Some(Content::Xfs { .. })) {
+                return Err(DiskError::Host(format!("mount {volume}: Invalid argument")));
             }
             s.host(me).mount = Some(Mount { volume: volume.clone(), at: at.to_owned() });
             Ok(())

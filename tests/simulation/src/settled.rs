@@ -45,7 +45,7 @@ impl Settled {
         let record = slot.and_then(BrokerId::new).and_then(|id| claims::one(&s.zk, id).ok()?.claim);
         let claim = record.map(|claim| claim.value);
         let uuid = s.disks.get(&resources.0).and_then(|disk| disk.uuid().map(str::to_owned));
-        let on_disk = claim.as_ref().and_then(|c| c.disk.as_ref()).map(|disk| disk.uuid.clone());
+        let on_disk = claim.as_ref().and_then(|c| c.disk.as_ref()).map(|disk| disk.uuid.to_string());
         let tag = s.region.volume(&resources.0).and_then(|v| v.tags.get("berth:format").cloned());
         let boots = s.host(instance).boots;
         let this_boot = s.told.iter().filter(|(i, boot, _)| (i.as_str(), *boot) == (instance, boots));

@@ -1,21 +1,24 @@
 //! Block devices, file systems and mounts of this host.
 
-#[cfg(test)]
-mod border;
+mod bounded;
 mod changes;
 mod content;
 mod device;
 mod ioctl;
 mod logdir;
 mod mounts;
+mod room;
 mod second_opinion;
 mod sysfs;
+#[cfg(test)]
+mod tests;
 mod tool;
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
 use berth_plan::service::identity::Found;
 use berth_plan::{Millis, VolumeId};
+use bounded::{LIMITS, on_a_thread};
 use changes::DevChanges;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -34,7 +37,8 @@ impl Disks for HostDisks {
         let changes = DevChanges::watch()?;
         let found = async {
             loop {
-                if let Some(device) = device::open(volume)? {
+                let (what, wanted) = (format!("open the device of {volume}"), volume.clone());
+                if let Some(device) = on_a_thread(what, LIMITS.look, move || device::open(&wanted)).await? {
                     return Ok(Box::new(device) as Box<dyn Device>);
                 }
                 changes.next().await?;
@@ -47,18 +51,24 @@ impl Disks for HostDisks {
     }
 
     async fn mounted(&self, at: &str) -> Result<Option<Mounted>, DiskError> {
-        mounts::mounted(at)
+        let (what, at) = (format!("look up the mount at {at}"), at.to_owned());
+        on_a_thread(what, LIMITS.look, move || mounts::mounted(&at)).await
     }
 
     async fn unmount(&self, at: &str) -> Result<(), DiskError> {
-        mounts::unmount(at)
+        let (what, at) = (format!("unmount {at}"), at.to_owned());
+        on_a_thread(what, LIMITS.mount, move || mounts::unmount(&at)).await
     }
 
     async fn identity(&self, mount: &str, log_dir: &str) -> Result<Found, DiskError> {
-        logdir::identity(mount, log_dir)
+        let what = format!("look for meta.properties below {mount}");
+        let (mount, log_dir) = (mount.to_owned(), log_dir.to_owned());
+        on_a_thread(what, LIMITS.read, move || logdir::identity(&mount, &log_dir)).await
     }
 
     async fn prepare_log_dir(&self, mount: &str, log_dir: &str, user: &str) -> Result<(), DiskError> {
-        logdir::prepare(mount, log_dir, user)
+        let what = format!("give {log_dir} to {user}");
+        let [mount, log_dir, user] = [mount, log_dir, user].map(str::to_owned);
+        on_a_thread(what, LIMITS.walk, move || logdir::prepare(&mount, &log_dir, &user)).await
     }
 }

@@ -1,5 +1,6 @@
 //! Clocks, chance, and berth's own files.
 
+use super::os_error::words;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Host, HostError};
 use berth_plan::Millis;
@@ -25,14 +26,14 @@ fn recalled(dir: &str, name: &str) -> Result<Option<String>, HostError> {
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(HostError(format!("read {}: {error}", path.display()))),
+        Err(error) => Err(HostError(format!("read {}: {}", path.display(), words(&error)))),
     }
 }
 
 fn noted(dir: &str, name: &str, text: &str) -> Result<(), HostError> {
     let made =
         fs::create_dir_all(dir).and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)));
-    made.map_err(|error| HostError(format!("make {dir}: {error}")))?;
+    made.map_err(|error| HostError(format!("make {dir}: {}", words(&error))))?;
     replace(&Path::new(dir).join(name), text.as_bytes(), 0o644, None)
 }
 
@@ -40,7 +41,7 @@ fn forgotten(dir: &str, name: &str) -> Result<(), HostError> {
     let path = Path::new(dir).join(name);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(HostError(format!("remove {}: {error}", path.display())))
+            Err(HostError(format!("remove {}: {}", path.display(), words(&error))))
         }
         _ => Ok(()),
     }
@@ -48,7 +49,7 @@ fn forgotten(dir: &str, name: &str) -> Result<(), HostError> {
 
 /// Writes beside the file, syncs, renames over it, syncs the directory: a crash leaves the old file or the new one.
 fn replace(path: &Path, bytes: &[u8], mode: u32, group: Option<nix::unistd::Gid>) -> Result<(), HostError> {
-    let failed = |error: std::io::Error| HostError(format!("write {}: {error}", path.display()));
+    let failed = |error: std::io::Error| HostError(format!("write {}: {}", path.display(), words(&error)));
     let dir = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
     let beside: PathBuf = dir.join(format!(".{name}.berth-new"));
@@ -150,14 +151,14 @@ impl Host for ThisHost {
     }
 
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError> {
-        fs::read(path).map_err(|error| HostError(format!("read {path}: {error}")))
+        fs::read(path).map_err(|error| HostError(format!("read {path}: {}", words(&error))))
     }
 
     fn existing_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostError> {
         match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(HostError(format!("read {path}: {error}"))),
+            Err(error) => Err(HostError(format!("read {path}: {}", words(&error)))),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Block devices, file systems and mounts.
 
 use async_trait::async_trait;
+use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
-use berth_plan::disk::probe::{BlankDevice, Fs, Sample};
+use berth_plan::disk::probe::{BlankDevice, Sample};
+use berth_plan::disk::whose::Whose;
 use berth_plan::service::identity::Found;
 use berth_plan::{Millis, VolumeId};
 use std::fmt;
@@ -10,15 +12,26 @@ use std::fmt;
 /// What went wrong with a device or a mount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiskError {
-    /// The device, or what is on it: this slot's trouble.
+    /// What the disk itself shows: this slot's trouble, wherever its volume is attached.
     #[error("{0}")]
     Device(String),
-    /// The mount point, an option, a missing tool: the operator can mend it.
+    /// The mount point, an option, a tool or a file system that the image lacks: the operator can mend it.
     #[error("{0}")]
     Configuration(String),
-    /// This host: a reboot is wanted, a device vanished.
+    /// This host: its kernel, its tools, its memory; a device that vanished; a call that hangs.
     #[error("{0}")]
     Host(String),
+}
+
+impl DiskError {
+    /// Trouble of this one, with its sentence.
+    pub fn of(whose: Whose, sentence: String) -> Self {
+        match whose {
+            Whose::Slot => Self::Device(sentence),
+            Whose::Host => Self::Host(sentence),
+            Whose::Configuration => Self::Configuration(sentence),
+        }
+    }
 }
 
 /// A mount at the configured place.
@@ -32,7 +45,10 @@ pub struct Mounted {
     pub fs: String,
 }
 
-/// An open device whose serial was read from the same open descriptor.
+/// An open device whose serial was read from the same open descriptor. All that is done to it is done by that descriptor.
+///
+/// Every act here and on [`Disks`] ends in bounded time: a call that hangs in the kernel, as on a stalled volume, becomes
+/// [`DiskError::Host`] and is left where it is. A future that is dropped leaves the call, or the program, to its end.
 #[async_trait]
 pub trait Device: Send + Sync + fmt::Debug {
     /// The path that was opened.
@@ -41,14 +57,17 @@ pub trait Device: Send + Sync + fmt::Debug {
     /// Bytes.
     fn size(&self) -> u64;
 
-    /// Reads what a probe needs.
-    async fn sample(&self) -> Sample;
+    /// Reads what a probe needs. A read that the disk refuses is told in the sample.
+    async fn sample(&self) -> Result<Sample, DiskError>;
 
-    /// Makes the file system that was consented to. Opens the device exclusively first.
+    /// Makes the file system that was consented to, on a device that nobody else has: looked at right before, whatever the
+    /// second opinion took.
     async fn format(&self, blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError>;
 
-    /// Repairs what is safe to repair before a mount: `e2fsck -p` for ext4; xfs replays its log when mounted.
-    async fn preen(&self, fs: Fs) -> Result<(), DiskError>;
+    /// Repairs what is safe to repair before a mount: `e2fsck -p` for ext4; xfs replays its log when mounted. What was repaired,
+    /// in the tool's words; none where nothing was. `within`, in milliseconds, bounds it: a full check of a large volume is
+    /// long, and only the caller knows how long it may be.
+    async fn preen(&self, fs: Fs, within: Millis) -> Result<Option<String>, DiskError>;
 
     /// Mounts it by syscall.
     async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError>;
@@ -66,7 +85,8 @@ pub trait Disks: Send + Sync {
     async fn appeared(&self, volume: &VolumeId, within: Millis)
     -> Result<Option<Box<dyn Device>>, DiskError>;
 
-    /// The mount at this place; none where nothing is mounted there.
+    /// The mount at this place; none where nothing is mounted there. Links in the parents of `at` are followed, as mount(2)
+    /// does: the kernel knows the mount by the path without them.
     async fn mounted(&self, at: &str) -> Result<Option<Mounted>, DiskError>;
 
     /// Unmounts; done where nothing is mounted.

@@ -5,7 +5,9 @@ use crate::parts::held::Held;
 use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
+use berth_plan::disk::Fs;
 use berth_plan::outcome::Kind;
+use berth_plan::records::FaultCode;
 use berth_plan::service::identity::empty_start::{Verdict, judge};
 use berth_plan::service::identity::{Expected, Found, Refused, Start, agrees, other_cluster};
 
@@ -27,7 +29,13 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
     })
     .await?;
     let is_known_there = is_known_there(boot, &found, cluster.as_deref()).await?;
-    let expected = Expected { id: held.slot.id, cluster: cluster.as_deref(), is_known_there, log_dir };
+    let expected = Expected {
+        id: held.slot.id,
+        cluster: cluster.as_deref(),
+        is_known_there,
+        log_dir,
+        root_may_hold_logs: held.claim.disk.as_ref().is_none_or(|disk| disk.fs != Fs::Ext4),
+    };
     match agrees(&found, &expected).map_err(refused)? {
         Start::WithData => {}
         Start::Empty => wait_for_leaders_elsewhere(boot, held).await?,
@@ -41,7 +49,7 @@ pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Troub
 
 fn refused(refused: Refused) -> Trouble {
     match refused {
-        Refused::Fault(sentence) => Trouble::fault(STEP, "identity", sentence),
+        Refused::Fault(sentence) => Trouble::fault(STEP, FaultCode::Identity, sentence),
         Refused::Configuration(sentence) => Trouble::new(STEP, Kind::Configuration, sentence),
     }
 }

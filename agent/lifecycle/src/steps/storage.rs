@@ -9,15 +9,24 @@ use crate::{Boot, Step, Trouble};
 use berth_plan::Millis;
 use berth_plan::disk::consent::{FormatConsent, FormatTag, TAG};
 use berth_plan::disk::plan::{DiskPlan, plan};
-use berth_plan::disk::probe::{BlankDevice, Fs, probe};
+use berth_plan::disk::probe::{BlankDevice, probe};
+use berth_plan::disk::{Fs, FsUuid};
 use berth_plan::ec2::VolumeSeen;
 use berth_plan::outcome::Kind;
-use berth_plan::records::{Claim, DiskRecord};
+use berth_plan::records::{Claim, DiskRecord, FaultCode};
+use berth_plan::service::identity::MOVE_FROM_ROOT;
 
 const STEP: Step = Step::Storage;
 
 /// For how long the kernel is waited for before the state of the attachment is asked for again.
 const APPEARS_WITHIN: Millis = 20_000;
+
+/// For how long a check may go on where no deadline is nearer: e2fsck reads all inodes of a volume of 16 TiB in an hour or so
+/// (assumed).
+const CHECKED_WITHIN: Millis = 2 * 3_600_000;
+
+/// A replay of the journal has this long, however near the deadline.
+const CHECKED_AT_LEAST: Millis = 300_000;
 
 /// How many spaced reads must agree that the volume is not attached: one may be behind.
 const AGREEING_READS: u32 = 3;
@@ -25,27 +34,43 @@ const AGREEING_READS: u32 = 3;
 /// Mounts the slot's volume. Gives back the slot as it is held now.
 pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Trouble> {
     let Some(volume) = held.slot.volume.clone() else { return Ok(held) };
-    let is_mounted = is_mounted(boot, &held, &volume).await?;
+    let place = look_at_mount_point(boot, &held, &volume).await?;
+    if let Place::Lost(device) = &place {
+        // The volume went from under a mount of an earlier run: the service on it is a zombie.
+        let why = format!("the device under {} ({device}) is gone", boot.config.mount);
+        stop_lost_service(boot, &why).await?;
+    }
+    let is_mounted = place == Place::Mounted;
     // A run that was killed after the mount may not have confirmed the file system: the claim remembers it last of all.
     let is_remembered = held.claim.disk.as_ref().is_some_and(|disk| disk.volume == volume.id);
-    let held =
-        if is_mounted && is_remembered { held } else { mounted(boot, held, &volume, is_mounted).await? };
-    Ok(held)
+    if is_mounted && is_remembered {
+        return Ok(held);
+    }
+    mount_volume(boot, held, &volume, is_mounted).await
 }
 
-/// Whether the slot's volume is mounted at its place. Something else there is the operator's to move.
-async fn is_mounted(boot: &Boot, held: &Held, volume: &VolumeSeen) -> Result<bool, Trouble> {
+/// What is at the mount point.
+#[derive(PartialEq)]
+enum Place {
+    /// Nothing.
+    Free,
+    /// The slot's volume.
+    Mounted,
+    /// What is left of the slot's volume: this device is gone.
+    Lost(String),
+}
+
+/// Something else there is the operator's to move.
+async fn look_at_mount_point(boot: &Boot, held: &Held, volume: &VolumeSeen) -> Result<Place, Trouble> {
     let at = &boot.config.mount;
     let Some(mounted) = boot.ports.disks.mounted(at).await.map_err(|e| Trouble::disk(STEP, e))? else {
-        return Ok(false);
+        return Ok(Place::Free);
     };
     if mounted.serial.as_deref() == Some(volume.id.serial().as_str()) {
-        return Ok(true);
+        return Ok(Place::Mounted);
     }
     if mounted.serial.is_none() && held.claim.started_by(&boot.me.instance) {
-        // The volume went from under a mount of an earlier run: the service on it is a zombie.
-        stop_lost_service(boot, &format!("the device under {at} ({}) is gone", mounted.device)).await?;
-        return Ok(false);
+        return Ok(Place::Lost(mounted.device));
     }
     let sentence = format!(
         "{at} is a mount of {} ({}), which is not {}; unmount it",
@@ -54,19 +79,21 @@ async fn is_mounted(boot: &Boot, held: &Held, volume: &VolumeSeen) -> Result<boo
     Err(Trouble::new(STEP, Kind::Configuration, sentence))
 }
 
-async fn mounted(
+/// Mounts it where it is not, grows it, and confirms what it is: in its tag, then in the claim.
+async fn mount_volume(
     boot: &Boot,
     mut held: Held,
     volume: &VolumeSeen,
     is_mounted: bool,
 ) -> Result<Held, Trouble> {
     let at = &boot.config.mount;
-    let device = device(boot, volume).await?;
+    let device = wait_for_device(boot, volume).await?;
     let (fs, uuid, confirm) = if is_mounted {
-        found(boot, &held.claim, volume, device.as_ref()).await?
+        look_at_mounted(boot, &held.claim, volume, device.as_ref()).await?
     } else {
-        let made = file_system(boot, &held.claim, volume, device.as_ref()).await?;
-        device.preen(made.0).await.map_err(|e| Trouble::disk(STEP, e))?;
+        let made = find_or_make_file_system(boot, &held.claim, volume, device.as_ref()).await?;
+        refuse_logs_at_the_root_of_ext4(boot, volume, made.0)?;
+        check_file_system(boot, volume, device.as_ref(), made.0).await?;
         device.mount(made.0, at, &boot.config.mount_options).await.map_err(|e| Trouble::disk(STEP, e))?;
         let fact = format!("{} mounted at {at}: {} {} on {}", volume.id, made.0, made.1, device.path());
         boot.ports.timeline.fact(STEP, &fact);
@@ -86,16 +113,17 @@ async fn mounted(
         Err(error) => return Err(Trouble::disk(STEP, error)),
     }
     if let Some(done) = confirm {
-        tag(boot, volume, &done).await?;
+        write_format_tag(boot, volume, &done).await?;
     }
-    let record = DiskRecord { volume: volume.id.clone(), fs: fs.name().to_owned(), uuid };
+    let record = DiskRecord { volume: volume.id.clone(), fs: fs.into(), uuid };
     if held.claim.disk.as_ref() != Some(&record) {
-        held = remembered(boot, held, record).await?;
+        held = remember_disk(boot, held, record).await?;
     }
     Ok(held)
 }
 
-async fn device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
+/// Waits for the kernel to show the volume's device.
+async fn wait_for_device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
     let began = boot.ports.host.since_boot();
     let mut absent = 0;
     boot.ports.timeline.waiting(STEP, &format!("the device of {}", volume.id));
@@ -134,51 +162,81 @@ async fn device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Tro
     }
 }
 
+/// Before e2fsck makes a `lost+found` among the logs.
+fn refuse_logs_at_the_root_of_ext4(boot: &Boot, volume: &VolumeSeen, fs: Fs) -> Result<(), Trouble> {
+    if fs != Fs::Ext4 || boot.config.log_dir != boot.config.mount {
+        return Ok(());
+    }
+    let sentence = format!(
+        "`log_dir = \".\"` does not go with the ext4 of {}: e2fsck keeps a lost+found at its root, and Kafka takes that for a broken partition; write `log_dir = \"data\"` under [volume], and where the logs lie at the root, move them there: {MOVE_FROM_ROOT}",
+        volume.id
+    );
+    Err(Trouble::new(STEP, Kind::Configuration, sentence))
+}
+
+/// Repairs what may be repaired unasked. How long that takes is the volume's: the boot's deadline bounds it, and where that
+/// is near, it gets some minutes nevertheless.
+async fn check_file_system(
+    boot: &Boot,
+    volume: &VolumeSeen,
+    device: &dyn Device,
+    fs: Fs,
+) -> Result<(), Trouble> {
+    let within = boot.within(CHECKED_WITHIN).max(CHECKED_AT_LEAST);
+    if let Some(said) = device.preen(fs, within).await.map_err(|e| Trouble::disk(STEP, e))? {
+        boot.ports.timeline.fact(STEP, &format!("e2fsck repaired the {fs} of {}: {said}", volume.id));
+    }
+    Ok(())
+}
+
 /// The file system that is mounted already. A mounted device is never formatted.
-async fn found(
+async fn look_at_mounted(
     boot: &Boot,
     claim: &Claim,
     volume: &VolumeSeen,
     device: &dyn Device,
-) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
-    let fresh = boot.ports.host.uuid();
-    match plan(volume, claim.disk.as_ref(), probe(&device.sample().await), device.size(), &fresh) {
+) -> Result<(Fs, FsUuid, Option<FormatTag>), Trouble> {
+    let fresh = fresh_uuid(boot);
+    let sample = device.sample().await.map_err(|e| Trouble::disk(STEP, e))?;
+    match plan(volume, claim.disk.as_ref(), probe(&sample), device.size(), fresh) {
         DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
         DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
         other => {
             let sentence = format!("{} is mounted, but its device shows {other:?}", volume.id);
-            Err(Trouble::fault(STEP, "mounted", sentence))
+            Err(Trouble::fault(STEP, FaultCode::Mounted, sentence))
         }
     }
 }
 
 /// The file system to mount: found, or made where the consent says so. And the tag that is still to be confirmed.
-async fn file_system(
+async fn find_or_make_file_system(
     boot: &Boot,
     claim: &Claim,
     volume: &VolumeSeen,
     device: &dyn Device,
-) -> Result<(Fs, String, Option<FormatTag>), Trouble> {
+) -> Result<(Fs, FsUuid, Option<FormatTag>), Trouble> {
     let known = claim.disk.as_ref();
-    let fresh = boot.ports.host.uuid();
-    let look =
-        async |volume: &VolumeSeen| plan(volume, known, probe(&device.sample().await), device.size(), &fresh);
-    match look(volume).await {
+    let fresh = fresh_uuid(boot);
+    let look = async |volume: &VolumeSeen| {
+        let sample = device.sample().await.map_err(|e| Trouble::disk(STEP, e))?;
+        Ok::<_, Trouble>(plan(volume, known, probe(&sample), device.size(), fresh))
+    };
+    match look(volume).await? {
         DiskPlan::Mount { fs, uuid, confirm } => Ok((fs, uuid, confirm)),
         DiskPlan::Configuration(sentence) => Err(Trouble::new(STEP, Kind::Configuration, sentence)),
         DiskPlan::Fault(code, sentence) => Err(Trouble::fault(STEP, code, sentence)),
         DiskPlan::Format(..) => {
             // The picture's tag may be old: the consent is read anew before it is spent.
-            let current = current(boot, volume).await?;
-            let DiskPlan::Format(blank, consent) = look(&current).await else {
+            let current = read_volume(boot, volume).await?;
+            let DiskPlan::Format(blank, consent) = look(&current).await? else {
                 let sentence = format!(
                     "the tag {TAG} of {} changed while it was read; the next look decides",
                     volume.id
                 );
                 return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
             };
-            format(boot, &current, device, blank, &consent).await?;
-            match look(&tagged(current, &consent.started())).await {
+            format_device(boot, &current, device, blank, &consent).await?;
+            match look(&tagged(current, &consent.started())).await? {
                 DiskPlan::Mount { fs, uuid, confirm } if uuid == consent.uuid() => Ok((fs, uuid, confirm)),
                 other => {
                     let sentence = format!(
@@ -187,18 +245,24 @@ async fn file_system(
                         consent.fs(),
                         consent.uuid()
                     );
-                    Err(Trouble::fault(STEP, "format", sentence))
+                    Err(Trouble::fault(STEP, FaultCode::Format, sentence))
                 }
             }
         }
     }
 }
 
+/// What a new file system would get.
+fn fresh_uuid(boot: &Boot) -> FsUuid {
+    boot.ports.host.uuid().parse().expect("Host::uuid gives a UUID")
+}
+
 fn tagged(volume: VolumeSeen, tag: &FormatTag) -> VolumeSeen {
     VolumeSeen { format: Some(tag.to_string()), ..volume }
 }
 
-async fn format(
+/// Spends the consent, then formats.
+async fn format_device(
     boot: &Boot,
     volume: &VolumeSeen,
     device: &dyn Device,
@@ -206,7 +270,7 @@ async fn format(
     consent: &FormatConsent,
 ) -> Result<(), Trouble> {
     if !consent.is_spent() {
-        tag(boot, volume, &consent.started()).await?;
+        write_format_tag(boot, volume, &consent.started()).await?;
     }
     device.format(blank, consent).await.map_err(|e| Trouble::disk(STEP, e))?;
     boot.ports
@@ -216,15 +280,15 @@ async fn format(
 }
 
 /// Writes the tag and reads it back: what was not confirmed was not written.
-async fn tag(boot: &Boot, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trouble> {
+async fn write_format_tag(boot: &Boot, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Trouble> {
     let text = tag.to_string();
     retry(boot, STEP, async || {
-        let now = current(boot, volume).await?.format;
+        let now = read_volume(boot, volume).await?.format;
         if now.as_deref() == Some(text.as_str()) {
             return Ok(());
         }
         boot.ports.cloud.tag_volume(&volume.id, TAG, &text).await.map_err(|e| Trouble::cloud(STEP, &e))?;
-        let seen = current(boot, volume).await?.format;
+        let seen = read_volume(boot, volume).await?.format;
         if seen.as_deref() == Some(text.as_str()) {
             return Ok(());
         }
@@ -238,7 +302,8 @@ async fn tag(boot: &Boot, volume: &VolumeSeen, tag: &FormatTag) -> Result<(), Tr
     .await
 }
 
-async fn current(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> {
+/// The volume as EC2 shows it now.
+async fn read_volume(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble> {
     retry(boot, STEP, async || {
         let of_me =
             boot.ports.cloud.volumes_of(&boot.me.instance).await.map_err(|e| Trouble::cloud(STEP, &e))?;
@@ -251,6 +316,6 @@ async fn current(boot: &Boot, volume: &VolumeSeen) -> Result<VolumeSeen, Trouble
     .await
 }
 
-async fn remembered(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
+async fn remember_disk(boot: &Boot, held: Held, record: DiskRecord) -> Result<Held, Trouble> {
     write_claim(boot, STEP, held, |claim| claim.on_disk(record.clone())).await
 }

@@ -3,7 +3,7 @@
 
 use super::unwind::{Unwound, Why, let_go};
 use crate::{Boot, Trouble};
-use berth_plan::records::{FaultRecord, VERSION};
+use berth_plan::records::{FaultCode, FaultRecord, VERSION};
 
 /// Records the fault before the claim goes back: a crash between leaves a slot that nobody takes blindly.
 pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<Unwound, Trouble> {
@@ -13,7 +13,7 @@ pub(crate) async fn pass_over(boot: &Boot, trouble: &Trouble) -> Result<Unwound,
     let revision = before.claim.as_ref().map(|claim| claim.revision);
     let fault = FaultRecord {
         v: VERSION,
-        code: trouble.code.clone(),
+        code: trouble.code.clone().unwrap_or(FaultCode::Device),
         reason: trouble.sentence.clone(),
         seen_by: boot.me.instance.clone(),
         count: before.fault.map_or(0, |fault| fault.count) + 1,

@@ -5,7 +5,7 @@
 
 use crate::parts::evidence::evidence;
 use crate::ports::{Claims, ClaimsError, RegisterError, Registrations};
-use berth_plan::records::{Claim, FaultRecord, Reset, Revision, SlotRecords};
+use berth_plan::records::{Claim, FaultCode, FaultRecord, Reset, Revision, SlotRecords};
 use berth_plan::service::Registration;
 use berth_plan::service::identity::empty_start::Standing;
 use berth_plan::service::readiness::Partition;
@@ -149,7 +149,7 @@ impl Desk {
         let reset = Reset { at: self.at, by: self.by.clone(), accept };
         let next = claim.reset(reset.clone());
         // The refusal of an empty log dir is what the reset answers; another fault stays.
-        let lifted = records.fault.filter(|fault| fault.code == "identity");
+        let lifted = records.fault.filter(|fault| fault.code == FaultCode::Identity);
         match lifted {
             Some(_) => self.claims.lift_fault(id, &next, revision).await?,
             None => self.claims.write(id, &next, revision).await?,

@@ -3,7 +3,7 @@
 //! The consent is one tag on the volume, `berth:format`: `xfs` (or `ext4`), then `started:xfs:<uuid>`, then
 //! `done:xfs:<uuid>`. Formatting takes a [`FormatConsent`], and only [`super::plan::plan`] makes one.
 
-use super::probe::Fs;
+use super::fs::{Fs, FsUuid};
 use std::fmt;
 
 /// The tag's key.
@@ -15,9 +15,9 @@ pub enum FormatTag {
     /// A person allows formatting, once.
     Allowed(Fs),
     /// berth spent the consent and began.
-    Started(Fs, String),
+    Started(Fs, FsUuid),
     /// The file system was seen complete.
-    Done(Fs, String),
+    Done(Fs, FsUuid),
 }
 
 impl FormatTag {
@@ -30,21 +30,11 @@ impl FormatTag {
         let (fs, uuid) = rest.split_once(':')?;
         let fs = Fs::named(fs)?;
         match word {
-            _ if !is_uuid(uuid) => None,
-            // As a probe shows it.
-            "started" => Some(Self::Started(fs, uuid.to_ascii_lowercase())),
-            "done" => Some(Self::Done(fs, uuid.to_ascii_lowercase())),
+            "started" => Some(Self::Started(fs, uuid.parse().ok()?)),
+            "done" => Some(Self::Done(fs, uuid.parse().ok()?)),
             _ => None,
         }
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    let right = |(at, byte): (usize, u8)| match at {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(right)
 }
 
 impl fmt::Display for FormatTag {
@@ -61,7 +51,7 @@ impl fmt::Display for FormatTag {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormatConsent {
     pub(super) fs: Fs,
-    pub(super) uuid: String,
+    pub(super) uuid: FsUuid,
     pub(super) spent: bool,
 }
 
@@ -72,8 +62,8 @@ impl FormatConsent {
     }
 
     /// The UUID that the file system gets.
-    pub fn uuid(&self) -> &str {
-        &self.uuid
+    pub fn uuid(&self) -> FsUuid {
+        self.uuid
     }
 
     /// Whether the tag says `started` already.
@@ -83,6 +73,6 @@ impl FormatConsent {
 
     /// The tag before the format.
     pub fn started(&self) -> FormatTag {
-        FormatTag::Started(self.fs, self.uuid.clone())
+        FormatTag::Started(self.fs, self.uuid)
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::VolumeId;
 use crate::disk::consent::{FormatTag, TAG};
-use crate::disk::probe::Fs;
+use crate::disk::{Fs, FsName, FsUuid};
 use crate::ec2::VolumeSeen;
 use crate::records::DiskRecord;
 use std::fmt;
@@ -14,13 +14,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskPreview {
     /// It bears this file system, and who says so: mounted, never formatted.
-    Bears(String, String, &'static str),
+    Bears(FsName, FsUuid, &'static str),
     /// The claim remembers a file system on another volume: mounted as what it bears, never formatted.
     Another(VolumeId),
     /// Where it is blank, this is made on it, once.
     MayFormat(Fs),
     /// berth began to make this file system: finished where it is not there yet.
-    Begun(Fs, String),
+    Begun(Fs, FsUuid),
     /// Nobody allowed to format it: mounted as what it bears; where it is blank the boot ends.
     NoConsent,
     /// Made from a snapshot: as before, and consent counts for nothing.
@@ -40,13 +40,13 @@ pub fn preview(volume: &VolumeSeen, known: Option<&DiskRecord>) -> DiskPreview {
     };
     match known {
         Some(known) if known.volume == volume.id => {
-            return DiskPreview::Bears(known.fs.clone(), known.uuid.clone(), "its claim");
+            return DiskPreview::Bears(known.fs.clone(), known.uuid, "its claim");
         }
         Some(known) => return DiskPreview::Another(known.volume.clone()),
         None => {}
     }
     match tag {
-        Some(FormatTag::Done(fs, uuid)) => DiskPreview::Bears(fs.to_string(), uuid, "its tag"),
+        Some(FormatTag::Done(fs, uuid)) => DiskPreview::Bears(fs.into(), uuid, "its tag"),
         _ if volume.from_snapshot => DiskPreview::Snapshot,
         Some(FormatTag::Allowed(fs)) => DiskPreview::MayFormat(fs),
         Some(FormatTag::Started(fs, uuid)) => DiskPreview::Begun(fs, uuid),
@@ -94,6 +94,7 @@ mod tests {
     use super::*;
     use crate::disk::plan::{DiskPlan, plan};
     use crate::disk::probe::{Probed, Sample, probe};
+    use crate::records::FaultCode;
 
     const UUID: &str = "11111111-2222-3333-4444-555555555555";
     const FRESH: &str = "99999999-2222-3333-4444-555555555555";
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn blank() -> Probed {
-        probe(&Sample { size: 4096, head: vec![0; 4096], tail: vec![0; 4096], error: None })
+        probe(&Sample::read(4096, |_, length| Ok::<_, ()>(vec![0; length as usize])).unwrap())
     }
 
     /// Every tag, with and without a snapshot, with the claim's memory of this volume, of another one, and of none.
@@ -124,27 +125,27 @@ mod tests {
         let tags = [None, Some("xfs"), Some("ext4"), Some("btrfs"), Some(&*started), Some(&*done)];
         let record = |n: u8| DiskRecord {
             volume: format!("vol-0000000000000000{n}").parse().unwrap(),
-            fs: "xfs".into(),
-            uuid: UUID.into(),
+            fs: Fs::Xfs.into(),
+            uuid: UUID.parse().unwrap(),
         };
         for tag in tags {
             for snapshot in [false, true] {
                 for known in [None, Some(record(1)), Some(record(2))] {
                     let volume = volume(tag, snapshot);
                     let said = preview(&volume, known.as_ref());
-                    let planned = plan(&volume, known.as_ref(), blank(), 4096, FRESH);
+                    let planned = plan(&volume, known.as_ref(), blank(), 4096, FRESH.parse().unwrap());
                     let agrees = match (&said, &planned) {
                         (DiskPreview::MayFormat(fs), DiskPlan::Format(_, consent)) => {
                             consent.fs() == *fs && !consent.is_spent()
                         }
                         (DiskPreview::Begun(fs, uuid), DiskPlan::Format(_, consent)) => {
-                            consent.fs() == *fs && consent.uuid() == uuid && consent.is_spent()
+                            consent.fs() == *fs && consent.uuid() == *uuid && consent.is_spent()
                         }
                         (
                             DiskPreview::Bears(..) | DiskPreview::Another(_),
-                            DiskPlan::Fault("vanished", _),
+                            DiskPlan::Fault(FaultCode::Vanished, _),
                         )
-                        | (DiskPreview::Snapshot, DiskPlan::Fault("snapshot", _)) => true,
+                        | (DiskPreview::Snapshot, DiskPlan::Fault(FaultCode::Snapshot, _)) => true,
                         (DiskPreview::NoConsent | DiskPreview::Unreadable(_), DiskPlan::Configuration(_)) => {
                             true
                         }
@@ -163,8 +164,9 @@ mod tests {
     fn only_a_tag_that_cannot_be_read_ends_a_boot_whatever_is_on_the_device() {
         for tag in [None, Some("xfs"), Some("btrfs")] {
             let volume = volume(tag, false);
-            let xfs = Probed::FileSystem { fs: Fs::Xfs, uuid: UUID.into(), bytes: 100 };
-            let ends = matches!(plan(&volume, None, xfs, 4096, FRESH), DiskPlan::Configuration(_));
+            let xfs = Probed::FileSystem { fs: Fs::Xfs, uuid: UUID.parse().unwrap(), bytes: 100 };
+            let ends =
+                matches!(plan(&volume, None, xfs, 4096, FRESH.parse().unwrap()), DiskPlan::Configuration(_));
             assert_eq!(preview(&volume, None).ends_the_boot(), ends, "{tag:?}");
         }
     }

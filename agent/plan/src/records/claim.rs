@@ -4,6 +4,7 @@
 
 use super::Reset;
 use super::codec::{Unreadable, VERSION, checked, written};
+use crate::disk::{FsName, FsUuid};
 use crate::service::Incarnation;
 use crate::{BootId, EniId, InstanceId, Millis, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
@@ -44,10 +45,10 @@ pub struct Holder {
 pub struct DiskRecord {
     /// The volume.
     pub volume: VolumeId,
-    /// `xfs` or `ext4`.
-    pub fs: String,
-    /// The file system's UUID.
-    pub uuid: String,
+    /// Its kind.
+    pub fs: FsName,
+    /// Its UUID.
+    pub uuid: FsUuid,
 }
 
 /// "The service is about to be started on this slot": written before the unit is.

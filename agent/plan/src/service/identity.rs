@@ -74,7 +74,13 @@ pub struct Expected<'a> {
     pub is_known_there: bool,
     /// The log dir, for the sentences.
     pub log_dir: &'a str,
+    /// Whether the root of the mount can be the log dir: see [`MOVE_FROM_ROOT`].
+    pub root_may_hold_logs: bool,
 }
+
+/// The line that moves logs from the root of an ext4 into `data`. e2fsck makes a `lost+found` there wherever it is
+/// missing, and Kafka exits at a directory that is no partition (LogManager, parseTopicPartitionName).
+pub const MOVE_FROM_ROOT: &str = "mkdir -p data && find . -mindepth 1 -maxdepth 1 ! -name lost+found ! -name data -print0 | xargs -0 mv -t data";
 
 /// Why the service may not start on this disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +143,11 @@ pub fn agrees(found: &Found, expected: &Expected<'_>) -> Result<Start, Refused> 
 fn absent(found: &Found, expected: &Expected<'_>) -> Result<Start, Refused> {
     let dir = expected.log_dir;
     if let Some(place) = found.elsewhere.first() {
+        if parent(place) == "." && !expected.root_may_hold_logs {
+            return Err(Refused::Configuration(format!(
+                "{dir} has no meta.properties, but the volume has one at its root, and the root of an ext4 cannot be the log dir; write `log_dir = \"data\"` under [volume] and move the logs there: {MOVE_FROM_ROOT}"
+            )));
+        }
         return Err(Refused::Configuration(format!(
             "{dir} has no meta.properties, but the volume has one at {place}: write `log_dir = \"{}\"` under [volume]",
             parent(place)

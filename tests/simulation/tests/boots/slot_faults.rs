@@ -201,3 +201,35 @@ fn a_slot_whose_part_ec2_will_not_attach_is_passed_over() {
         });
     }
 }
+
+#[test]
+fn an_image_that_cannot_mount_a_disk_marks_no_slot_and_the_image_before_heals() {
+    simulate(async {
+        let config = "[boot]\ndeadline = \"10m\"\n";
+        let suspended = vec!["ReplaceUnhealthy".to_owned()];
+        let scene =
+            Scene { slots: vec![('a', vec![0, 1])], desired: 1, config, suspended, ..Scene::default() };
+        let world = scene.open();
+        let volume = world.with(|s| s.rules.slots[&0].0.clone());
+        let good = world.with(|s| s.disks[&volume].clone());
+        let uuid = good.uuid().expect("it is formatted").to_owned();
+        world.with(|s| s.disks.insert(volume.clone(), Content::Newer(uuid)));
+        let first = the_instance(&world).await;
+        assert_eq!(gave_up(&world.boot(&first).exit().await), Some(1));
+        let faults =
+            |s: &simulation::State| s.zk.nodes.keys().filter(|path| path.contains("/faults/")).count();
+        assert_eq!(world.with(|s| faults(s)), 0, "trouble of this host is no fault of a slot");
+        // The rollback.
+        world.with(|s| {
+            s.disks.insert(volume, good);
+            s.region.terminate_instance(&first);
+        });
+        let second = world.until(1_200_000, |s| {
+            let mut up = s.hosts.iter().filter(|(id, host)| host.up && **id != first);
+            up.next().map(|(id, _)| id.clone())
+        });
+        let second = second.await.expect("the group launches a replacement");
+        assert_eq!(world.boot(&second).exit().await, ready(0));
+        world.assert_lawful();
+    });
+}

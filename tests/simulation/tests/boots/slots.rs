@@ -2,7 +2,7 @@
 
 use crate::{ready, the_instance};
 use berth_plan::BrokerId;
-use berth_plan::records::{Claim, FaultRecord, VERSION};
+use berth_plan::records::{Claim, FaultCode, FaultRecord, VERSION};
 use simulation::claims::node;
 use simulation::{Content, Scene, simulate};
 
@@ -13,7 +13,7 @@ fn id() -> BrokerId {
 fn fault() -> FaultRecord {
     FaultRecord {
         v: VERSION,
-        code: "foreign".to_owned(),
+        code: FaultCode::Foreign,
         reason: "it has somebody's data".to_owned(),
         seen_by: "i-0123456789abcdef0".parse().expect("an instance id"),
         count: 1,
@@ -33,7 +33,7 @@ fn the_slot_that_was_mended_is_taken_once_its_fault_is_lifted() {
         world.pass(60_000).await;
         world.with(|s| s.disks.insert(volume, Content::xfs("0e0e0e0e-0000-4000-8000-000000000000")));
         let lifted = world.desk().clear(id()).await.expect("it is marked faulty");
-        assert_eq!((lifted.code.as_str(), lifted.count), ("foreign", 1));
+        assert_eq!((lifted.code, lifted.count), (FaultCode::Foreign, 1));
         assert_eq!(berth.exit().await, ready(0));
         let again = world.desk().clear(id()).await.expect_err("there is nothing to lift");
         assert!(again.to_string().contains("not marked faulty"), "{again}");

@@ -1,6 +1,7 @@
 //! New nodes in /dev, told by inotify(7).
 #![allow(unsafe_code)]
 
+use crate::host::os_error::words;
 use berth_lifecycle::ports::DiskError;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -23,7 +24,8 @@ impl AsRawFd for Watch {
 impl DevChanges {
     /// Watches from now on.
     pub(super) fn watch() -> Result<Self, DiskError> {
-        let failed = |error: std::io::Error| DiskError::Host(format!("watch /dev for new devices: {error}"));
+        let failed =
+            |error: std::io::Error| DiskError::Host(format!("watch /dev for new devices: {}", words(&error)));
         let inotify =
             Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(|e| failed(e.into()))?;
         let events = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_MOVED_TO;
@@ -36,7 +38,8 @@ impl DevChanges {
 
     /// Waits for a change.
     pub(super) async fn next(&self) -> Result<(), DiskError> {
-        let failed = |error: std::io::Error| DiskError::Host(format!("read changes of /dev: {error}"));
+        let failed =
+            |error: std::io::Error| DiskError::Host(format!("read changes of /dev: {}", words(&error)));
         loop {
             let mut ready = self.0.readable().await.map_err(failed)?;
             match self.0.get_ref().0.read_events() {

@@ -1,52 +1,70 @@
 //! One open device, proven to be the volume by the serial that belongs to its open descriptor.
+//!
+//! Everything that is done to it is done by that descriptor: the names in /dev may change hands at any time.
 
+use super::bounded::{LIMITS, Limits, on_a_thread};
 use super::{content, ioctl, mounts, second_opinion, sysfs, tool};
+use crate::host::os_error::words;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError};
-use berth_plan::VolumeId;
+use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
-use berth_plan::disk::probe::{BlankDevice, Fs, Sample};
-use nix::sys::stat::{fstat, major, minor};
+use berth_plan::disk::probe::{BlankDevice, Sample};
+use berth_plan::disk::whose::{Checked, of_e2fsck, of_errno};
+use berth_plan::{Millis, VolumeId};
+use nix::sys::stat::{dev_t, fstat, major, minor};
 use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An open device.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct OpenDevice {
-    volume: VolumeId,
-    path: String,
-    file: Arc<File>,
-    size: u64,
+    pub(super) volume: VolumeId,
+    /// Where it was found: for the sentences.
+    pub(super) path: String,
+    pub(super) file: Arc<File>,
+    /// Its number. The kernel gives it to no other device while the descriptor is open (block/genhd.c: a minor is free again
+    /// once the last reference to its block device is gone).
+    pub(super) number: dev_t,
+    pub(super) size: u64,
+    pub(super) limits: Limits,
 }
 
 /// Opens the device whose serial is the volume's id; none where there is none. The name proves nothing: the number of
-/// the open descriptor must be the one that bears the serial.
+/// the open descriptor must be the one that has the serial.
 pub(super) fn open(volume: &VolumeId) -> Result<Option<OpenDevice>, DiskError> {
     let serial = volume.serial();
     let Some(device) = sysfs::devices().into_iter().find(|device| device.serial == serial) else {
         return Ok(None);
     };
     let path = format!("/dev/{}", device.name);
+    let failed = |act: &str, error: io::Error| {
+        let sentence = format!("{act} {path} for {volume}: {}", words(&error));
+        DiskError::of(of_errno(error.raw_os_error()), sentence)
+    };
     let file = match OpenOptions::new().read(true).open(&path) {
         Ok(file) => file,
         // The node comes a moment after its entry in sysfs.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(DiskError::Device(format!("open {path} for {volume}: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("open", error)),
     };
-    let number = number(&file).map_err(|error| DiskError::Host(format!("{path}: {error}")))?;
-    if sysfs::serial_of(&number).as_deref() != Some(serial.as_str()) {
+    let number = fstat(&file).map_err(|error| failed("look at", error.into()))?.st_rdev;
+    if sysfs::serial_of(&shown(number)).as_deref() != Some(serial.as_str()) {
         // Renamed between the look and the open: the next look finds it.
         return Ok(None);
     }
-    let size = ioctl::size(&file)
-        .map_err(|error| DiskError::Device(format!("size of {path} for {volume}: {error}")))?;
-    Ok(Some(OpenDevice { volume: volume.clone(), path, file: Arc::new(file), size }))
+    let size = ioctl::size(&file).map_err(|error| failed("measure", error))?;
+    let file = Arc::new(file);
+    Ok(Some(OpenDevice { volume: volume.clone(), path, file, number, size, limits: LIMITS }))
 }
 
-fn number(file: &File) -> nix::Result<String> {
-    let stat = fstat(file)?;
-    Ok(format!("{}:{}", major(stat.st_rdev), minor(stat.st_rdev)))
+/// `major:minor`, as sysfs and mountinfo have it.
+fn shown(number: dev_t) -> String {
+    format!("{}:{}", major(number), minor(number))
 }
 
 #[async_trait]
@@ -59,94 +77,108 @@ impl Device for OpenDevice {
         self.size
     }
 
-    async fn sample(&self) -> Sample {
-        let (file, size) = (self.file.clone(), self.size);
-        let read = tokio::task::spawn_blocking(move || content::sample(&file, size)).await;
-        read.unwrap_or_else(|error| Sample {
-            size: self.size,
-            head: Vec::new(),
-            tail: Vec::new(),
-            error: Some(format!("reading {} ended early: {error}", self.path)),
-        })
+    async fn sample(&self) -> Result<Sample, DiskError> {
+        self.read().await
     }
 
     async fn format(&self, _blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError> {
-        self.is_nobody_elses()?;
-        second_opinion::nothing_else_is_there(&self.path, &self.volume, consent).await?;
-        let uuid = consent.uuid();
+        self.prove_nobody_elses().await?;
+        second_opinion::nothing_else_is_there(self, consent).await?;
+        // Whatever time that took.
+        self.prove_nobody_elses().await?;
+        let uuid = consent.uuid().to_string();
         let xfs_uuid = format!("uuid={uuid}");
-        // -f because of what a format that was begun left; that nothing else is there was probed a moment ago.
+        // -f because of what a format that was begun left; that nothing else is there was probed a moment ago. Both open the
+        // device with O_EXCL (xfsprogs, libxfs/init.c; e2fsprogs, lib/ext2fs/unix_io.c).
         let (program, arguments) = match consent.fs() {
-            Fs::Xfs => ("mkfs.xfs", vec!["-f", "-q", "-m", xfs_uuid.as_str(), self.path.as_str()]),
-            Fs::Ext4 => ("mkfs.ext4", vec!["-F", "-q", "-U", uuid, self.path.as_str()]),
+            Fs::Xfs => ("mkfs.xfs", vec!["-f", "-q", "-m", xfs_uuid.as_str(), tool::DEVICE]),
+            Fs::Ext4 => ("mkfs.ext4", vec!["-F", "-q", "-U", uuid.as_str(), tool::DEVICE]),
         };
-        let ran = tool::run(program, &arguments).await?;
+        let ran = tool::run(program, &arguments, &self.file, &self.path, self.limits.format).await?;
         match ran.code {
             0 => Ok(()),
-            code => Err(DiskError::Device(format!(
+            // Another image's mkfs may do better; what the disk has to do with it the next look at it shows.
+            code => Err(DiskError::Host(format!(
                 "{program} of {} ({}) ended with {code}: {}",
                 self.path, self.volume, ran.said
             ))),
         }
     }
 
-    async fn preen(&self, fs: Fs) -> Result<(), DiskError> {
+    async fn preen(&self, fs: Fs, within: Millis) -> Result<Option<String>, DiskError> {
         if fs != Fs::Ext4 {
-            return Ok(());
+            return Ok(None);
         }
-        self.is_nobody_elses()?;
-        // e2fsck(8): 0 clean, 1 mended, 2 mended and a reboot is wanted, 4 and above not mended.
-        let ran = tool::run("e2fsck", &["-p", &self.path]).await?;
-        match ran.code {
-            0 | 1 => Ok(()),
-            2 | 3 => Err(DiskError::Host(format!(
-                "e2fsck mended {} ({}) and wants a reboot",
-                self.path, self.volume
-            ))),
-            code => Err(DiskError::Device(format!(
-                "e2fsck -p of {} ({}) ended with {code}: {}",
+        self.prove_nobody_elses().await?;
+        let within = Duration::from_millis(within);
+        let ran = tool::run("e2fsck", &["-p", tool::DEVICE], &self.file, &self.path, within).await?;
+        match of_e2fsck(ran.code) {
+            Checked::Clean => Ok(None),
+            Checked::Mended => Ok(Some(ran.said)),
+            Checked::WantsReboot => Err(DiskError::Host(format!(
+                "e2fsck mended {} ({}) and wants a reboot: {}",
                 self.path, self.volume, ran.said
             ))),
-        }
-    }
-
-    async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError> {
-        self.is_nobody_elses()?;
-        mounts::mount(&self.path, &self.volume, fs, at, options)
-    }
-
-    async fn grow(&self, fs: Fs, at: &str) -> Result<bool, DiskError> {
-        content::grow(&self.path, self.size, fs, at).await
-    }
-}
-
-impl OpenDevice {
-    /// O_EXCL fails with EBUSY where the device is mounted or held by another (open(2), block devices). Opened for
-    /// reading: what closes a device that it could write to makes udev look at it, and hold it for a moment.
-    fn is_nobody_elses(&self) -> Result<(), DiskError> {
-        self.is_still_the_volume()?;
-        let exclusive = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(&self.path);
-        // Also a tool of a run that was killed: it ends by itself, and the next look sees what it made.
-        let file = exclusive.map_err(|error| {
-            DiskError::Host(format!(
-                "open {} ({}) for itself: {error}; who has it open?",
-                self.path, self.volume
-            ))
-        })?;
-        match number(&file).ok() == number(&self.file).ok() {
-            true => Ok(()),
-            false => {
-                Err(DiskError::Host(format!("{} is another device than it was a moment ago", self.path)))
+            Checked::Failed(whose) => {
+                let (path, volume, code) = (&self.path, &self.volume, ran.code);
+                let sentence = format!("e2fsck -p of {path} ({volume}) ended with {code}: {}", ran.said);
+                Err(DiskError::of(whose, sentence))
             }
         }
     }
 
-    /// The path still leads to the device whose serial was read.
-    fn is_still_the_volume(&self) -> Result<(), DiskError> {
-        let now = open(&self.volume)?.map(|device| device.path);
-        if now.as_deref() == Some(self.path.as_str()) {
-            return Ok(());
+    async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError> {
+        let (device, at, options) = (self.clone(), at.to_owned(), options.to_vec());
+        let what = format!("mount {} ({}) at {at}", self.path, self.volume);
+        on_a_thread(what, self.limits.mount, move || {
+            device.is_nobody_elses()?;
+            mounts::mount(&device, fs, &at, &options)
+        })
+        .await
+    }
+
+    async fn grow(&self, fs: Fs, at: &str) -> Result<bool, DiskError> {
+        content::grow(self, fs, at).await
+    }
+}
+
+impl OpenDevice {
+    /// Reads what a probe needs.
+    pub(super) async fn read(&self) -> Result<Sample, DiskError> {
+        let (file, size) = (self.file.clone(), self.size);
+        let what = format!("read {} ({})", self.path, self.volume);
+        on_a_thread(what, self.limits.read, move || content::sample(&file, size)).await
+    }
+
+    /// The name that it has now: it may have changed since it was found.
+    pub(super) fn name(&self) -> String {
+        sysfs::name_of(&shown(self.number))
+            .unwrap_or_else(|| self.path.trim_start_matches("/dev/").to_owned())
+    }
+
+    async fn prove_nobody_elses(&self) -> Result<(), DiskError> {
+        let device = self.clone();
+        let what = format!("open {} ({}) for itself", self.path, self.volume);
+        on_a_thread(what, self.limits.look, move || device.is_nobody_elses()).await
+    }
+
+    /// It still has its serial, and nobody else has it. O_EXCL fails with EBUSY where the device is mounted or held by another
+    /// (open(2), block devices). Opened for reading: what closes a device that it could write to makes udev look at it, and
+    /// hold it for a moment.
+    fn is_nobody_elses(&self) -> Result<(), DiskError> {
+        let (path, volume) = (&self.path, &self.volume);
+        if sysfs::serial_of(&shown(self.number)).as_deref() != Some(volume.serial().as_str()) {
+            return Err(DiskError::Host(format!("{path} no longer has the serial of {volume}")));
         }
-        Err(DiskError::Host(format!("{} no longer bears the serial of {}", self.path, self.volume)))
+        let same = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let exclusive = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(same);
+        let Err(error) = exclusive else { return Ok(()) };
+        // Also a tool of a run that was killed: it ends by itself, and the next look sees what it made.
+        let holder = match mounts::places_of(&shown(self.number)).as_slice() {
+            [] => "who has it open?".to_owned(),
+            places => format!("it is mounted at {}", places.join(", ")),
+        };
+        let sentence = format!("open {path} ({volume}) for itself: {}; {holder}", words(&error));
+        Err(DiskError::of(of_errno(error.raw_os_error()), sentence))
     }
 }

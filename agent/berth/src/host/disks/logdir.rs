@@ -1,9 +1,12 @@
 //! The log dir on the mounted volume: whose data it is, and who owns it.
 
+use crate::host::os_error::words;
 use berth_lifecycle::ports::DiskError;
+use berth_plan::disk::whose::of_errno;
 use berth_plan::service::identity::{Found, MetaProperties};
 use nix::unistd::{Gid, Uid, User, chown, fchownat};
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -21,7 +24,7 @@ pub(super) fn identity(mount: &str, log_dir: &str) -> Result<Found, DiskError> {
         Ok(text) => {
             return Ok(Found { in_log_dir: Some(MetaProperties::read(&text)), ..Found::default() });
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => {
             let why = Some(Err(format!("{}: {error}", path.display())));
             return Ok(Found { in_log_dir: why, ..Found::default() });
@@ -31,8 +34,7 @@ pub(super) fn identity(mount: &str, log_dir: &str) -> Result<Found, DiskError> {
 }
 
 fn search(mount: &Path, log_dir: &Path, most: usize) -> Result<Found, DiskError> {
-    let trouble =
-        |path: &Path, error: std::io::Error| DiskError::Device(format!("read {}: {error}", path.display()));
+    let trouble = |path: &Path, error: io::Error| failed("read", &path.display().to_string(), &error);
     let below = |path: &Path| path.strip_prefix(mount).unwrap_or(path).display().to_string();
     let device = fs::metadata(mount).map_err(|error| trouble(mount, error))?.dev();
     let (mut found, mut entries) = (Found::default(), 0);
@@ -72,7 +74,7 @@ fn search(mount: &Path, log_dir: &Path, most: usize) -> Result<Found, DiskError>
 
 /// A partition's directory: `<topic>-<number>` with a segment in it (Kafka, UnifiedLog: `.log`; a partition that moves or
 /// goes has a suffix after the number).
-fn is_partition(dir: &Path) -> std::io::Result<bool> {
+fn is_partition(dir: &Path) -> io::Result<bool> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy();
     let is_suffix = |end: &str| ["-future", "-delete", "-stray"].iter().any(|suffix| end.ends_with(suffix));
     let name = name.rsplit_once('.').filter(|(_, end)| is_suffix(end)).map_or(&*name, |(name, _)| name);
@@ -90,12 +92,17 @@ fn is_partition(dir: &Path) -> std::io::Result<bool> {
     Ok(false)
 }
 
+/// A call on the volume's files that failed.
+fn failed(act: &str, path: &str, error: &io::Error) -> DiskError {
+    DiskError::of(of_errno(error.raw_os_error()), format!("{act} {path}: {}", words(error)))
+}
+
 /// Makes the log dir and gives it to the user. A tree of millions of segments is walked only where its root is not
 /// the user's.
 pub(super) fn prepare(mount: &str, log_dir: &str, user: &str) -> Result<(), DiskError> {
     let configuration = DiskError::Configuration;
-    let owner =
-        User::from_name(user).map_err(|error| DiskError::Host(format!("look up user {user}: {error}")))?;
+    let owner = User::from_name(user)
+        .map_err(|error| DiskError::Host(format!("look up user {user}: {}", error.desc())))?;
     let owner = owner.ok_or_else(|| {
         configuration(format!(
             "there is no user \"{user}\"; make it in the image, or name another in `kafka.user`"
@@ -103,11 +110,11 @@ pub(super) fn prepare(mount: &str, log_dir: &str, user: &str) -> Result<(), Disk
     })?;
     if log_dir == mount && Path::new(mount).join("lost+found").exists() {
         return Err(configuration(format!(
-            "{mount} has a lost+found and is the log dir: Kafka takes it for a broken partition and exits; set `log_dir` under [volume] to a directory below it"
+            "{mount} has a lost+found and is the log dir: Kafka takes it for a broken partition and exits; look what xfs_repair saved there, then remove it"
         )));
     }
-    fs::create_dir_all(log_dir).map_err(|error| DiskError::Device(format!("make {log_dir}: {error}")))?;
-    let root = fs::metadata(log_dir).map_err(|error| DiskError::Device(format!("{log_dir}: {error}")))?;
+    fs::create_dir_all(log_dir).map_err(|error| failed("make", log_dir, &error))?;
+    let root = fs::metadata(log_dir).map_err(|error| failed("look at", log_dir, &error))?;
     if (root.uid(), root.gid()) == (owner.uid.as_raw(), owner.gid.as_raw()) {
         return Ok(());
     }
@@ -115,11 +122,14 @@ pub(super) fn prepare(mount: &str, log_dir: &str, user: &str) -> Result<(), Disk
     // The root last: a walk that was cut short is begun again.
     give(Path::new(log_dir), owner.uid, owner.gid)
         .and_then(|()| chown(log_dir, Some(owner.uid), Some(owner.gid)).map_err(Into::into))
-        .map_err(|error| DiskError::Device(format!("give {log_dir} to {user}: {error}")))
+        .map_err(|error: io::Error| {
+            let sentence = format!("give {log_dir} to {user}: {}", words(&error));
+            DiskError::of(of_errno(error.raw_os_error()), sentence)
+        })
 }
 
 /// All below `dir`, links themselves and not what they lead to.
-fn give(dir: &Path, uid: Uid, gid: Gid) -> std::io::Result<()> {
+fn give(dir: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

@@ -1,20 +1,20 @@
 //! libblkid's view of a device that is about to be formatted: it knows more formats than berth does.
 
+use super::device::OpenDevice;
 use super::tool;
 use berth_lifecycle::ports::DiskError;
-use berth_plan::VolumeId;
 use berth_plan::disk::consent::FormatConsent;
 use std::collections::BTreeMap;
 
 /// Refuses where `blkid -p` finds anything but what an earlier run of this very format left. That it finds nothing proves
 /// nothing (blkid(8): exit 2 also for what it cannot read); berth's own probe decides then.
 pub(super) async fn nothing_else_is_there(
-    path: &str,
-    volume: &VolumeId,
+    device: &OpenDevice,
     consent: &FormatConsent,
 ) -> Result<(), DiskError> {
-    let asked = ["-p", "-o", "export", "-s", "TYPE", "-s", "UUID", "-s", "PTTYPE", path];
-    let ran = match tool::run("blkid", &asked).await {
+    let (volume, path) = (&device.volume, &device.path);
+    let asked = ["-p", "-o", "export", "-s", "TYPE", "-s", "UUID", "-s", "PTTYPE", tool::DEVICE];
+    let ran = match tool::run("blkid", &asked, &device.file, path, device.limits.read).await {
         Ok(ran) => ran,
         Err(DiskError::Configuration(_)) => {
             tracing::info!(%volume, "no blkid in this image: no second opinion before the format");
@@ -37,7 +37,7 @@ pub(super) async fn nothing_else_is_there(
 fn is_this_format(said: &str, consent: &FormatConsent) -> bool {
     let found: BTreeMap<&str, &str> = said.split("; ").filter_map(|line| line.split_once('=')).collect();
     found.get("TYPE") == Some(&consent.fs().name())
-        && found.get("UUID") == Some(&consent.uuid())
+        && found.get("UUID") == Some(&consent.uuid().to_string().as_str())
         && !found.contains_key("PTTYPE")
 }
 
@@ -64,8 +64,9 @@ mod tests {
             format: Some("xfs".into()),
             attachments: vec![],
         };
-        let blank = probe(&Sample { size: 4096, head: vec![0; 4096], tail: vec![0; 4096], error: None });
-        match plan(&volume, None, blank, 4096, UUID) {
+        let zeros = Sample::read(4096, |_, length| Ok::<_, ()>(vec![0; length as usize])).unwrap();
+        let blank = probe(&zeros);
+        match plan(&volume, None, blank, 4096, UUID.parse().unwrap()) {
             DiskPlan::Format(_, consent) => consent,
             other => panic!("{other:?}"),
         }
@@ -76,7 +77,15 @@ mod tests {
         file.as_file().set_len(400 << 20).unwrap();
         let path = file.path().to_str().unwrap();
         write(path);
-        nothing_else_is_there(path, &"vol-00000000000000001".parse().unwrap(), &consent()).await
+        let device = OpenDevice {
+            volume: "vol-00000000000000001".parse().unwrap(),
+            path: path.to_owned(),
+            file: std::sync::Arc::new(file.reopen().unwrap()),
+            number: 0,
+            size: 400 << 20,
+            limits: super::super::bounded::LIMITS,
+        };
+        nothing_else_is_there(&device, &consent()).await
     }
 
     fn made(uuid: &'static str) -> impl FnOnce(&str) {

@@ -31,5 +31,14 @@ fn device(path: PathBuf) -> Option<BlockDevice> {
 
 /// The serial of the device with this number.
 pub(super) fn serial_of(number: &str) -> Option<String> {
-    devices().into_iter().find(|device| device.number == number).map(|device| device.serial)
+    with_number(number).map(|device| device.serial)
+}
+
+/// The name of the device with this number.
+pub(super) fn name_of(number: &str) -> Option<String> {
+    with_number(number).map(|device| device.name)
+}
+
+fn with_number(number: &str) -> Option<BlockDevice> {
+    devices().into_iter().find(|device| device.number == number)
 }

@@ -35,33 +35,60 @@ fn volume(format: Option<&str>, from_snapshot: bool) -> VolumeSeen {
     }
 }
 
-fn known(volume: &str, fs: &str, uuid: &str) -> DiskRecord {
-    DiskRecord { volume: volume.parse().unwrap(), fs: fs.into(), uuid: uuid.into() }
+fn id(text: &str) -> FsUuid {
+    text.parse().unwrap()
 }
 
-fn probed(head: Vec<u8>) -> Probed {
-    probe(&Sample { size: SIZE, head, tail: vec![0; 4096], error: None })
+fn known(volume: &str, fs: &str, uuid: &str) -> DiskRecord {
+    DiskRecord { volume: volume.parse().unwrap(), fs: fs.to_owned().into(), uuid: id(uuid) }
+}
+
+/// A device with these bytes, and zeros everywhere else.
+fn probed(written: &[(u64, Vec<u8>)]) -> Probed {
+    let read = |from: u64, length: u64| {
+        let mut bytes = vec![0; length as usize];
+        for (at, data) in written.iter().filter(|(at, _)| (from..from + length).contains(at)) {
+            let at = (at - from) as usize;
+            let end = bytes.len().min(at + data.len());
+            bytes[at..end].copy_from_slice(&data[..end - at]);
+        }
+        Ok::<_, ()>(bytes)
+    };
+    probe(&Sample::read(SIZE, read).unwrap())
 }
 
 fn blank() -> Probed {
-    probed(vec![0; 8192])
+    probed(&[])
 }
 
 fn in_progress(uuid: &str) -> Probed {
-    let mut head = vec![0; 8192];
+    let mut head = vec![0; 512];
     head[..8].copy_from_slice(b"XFSB\0\0\x10\0");
     let hex: String = uuid.chars().filter(|c| *c != '-').collect();
     head[32..48].copy_from_slice(&u128::from_str_radix(&hex, 16).unwrap().to_be_bytes());
     head[126] = 1;
-    probed(head)
+    probed(&[(0, head)])
+}
+
+/// The start is blank; copies of these XFS superblocks lie where mkfs puts them.
+fn remains(uuids: &[&str]) -> Probed {
+    let copy = |uuid: &str| {
+        let mut copy = vec![0; 1024];
+        copy[..4].copy_from_slice(b"XFSB");
+        let hex: String = uuid.chars().filter(|c| *c != '-').collect();
+        copy[32..48].copy_from_slice(&u128::from_str_radix(&hex, 16).unwrap().to_be_bytes());
+        copy
+    };
+    let copies = uuids.iter().enumerate().map(|(n, uuid)| (SIZE / (4 << n), copy(uuid)));
+    probed(&copies.collect::<Vec<_>>())
 }
 
 fn complete(fs: Fs, uuid: &str) -> Probed {
-    Probed::FileSystem { fs, uuid: uuid.into(), bytes: SIZE }
+    Probed::FileSystem { fs, uuid: id(uuid), bytes: SIZE }
 }
 
 fn plan(tag: Option<&str>, known: Option<&DiskRecord>, snapshot: bool, probed: Probed) -> DiskPlan {
-    super::plan(&volume(tag, snapshot), known, probed, SIZE, FRESH)
+    super::plan(&volume(tag, snapshot), known, probed, SIZE, id(FRESH))
 }
 
 /// One column of the table.
@@ -81,7 +108,9 @@ fn contents() -> Vec<Probed> {
         blank(),
         in_progress(MINE),
         in_progress(OTHER),
-        Probed::FileSystem { fs: Fs::Xfs, uuid: MINE.into(), bytes: SIZE + 1 },
+        Probed::FileSystem { fs: Fs::Xfs, uuid: id(MINE), bytes: SIZE + 1 },
+        remains(&[MINE]),
+        remains(&[MINE, OTHER]),
         Probed::Foreign("LVM physical volume"),
         Probed::Unreadable("read 4096 bytes at 0: Input/output error".into()),
     ];
@@ -110,6 +139,9 @@ fn may_format(tag: Option<&str>, known: Option<&DiskRecord>, snapshot: bool, pro
     let nothing = match probed {
         Probed::Blank(_) => allowed || started,
         Probed::InProgress { uuid, .. } => tag == Some(&format!("started:xfs:{uuid}")),
+        Probed::Remains { found, .. } => {
+            found.iter().all(|left| tag == Some(&format!("started:{}:{}", left.fs, left.uuid)))
+        }
         _ => false,
     };
     nothing && known.is_none() && !snapshot
@@ -118,9 +150,8 @@ fn may_format(tag: Option<&str>, known: Option<&DiskRecord>, snapshot: bool, pro
 /// A complete file system is mounted as what it is, unless the claim remembers another on this very volume.
 fn may_mount(known: Option<&DiskRecord>, probed: &Probed) -> bool {
     let Probed::FileSystem { fs, uuid, bytes } = probed else { return false };
-    let contradicts = |disk: &DiskRecord| {
-        disk.volume.to_string() == VOLUME && (disk.fs.as_str(), &disk.uuid) != (fs.name(), uuid)
-    };
+    let contradicts =
+        |disk: &DiskRecord| disk.volume.to_string() == VOLUME && (disk.fs != *fs || disk.uuid != *uuid);
     *bytes <= SIZE && !known.is_some_and(contradicts)
 }
 
@@ -130,16 +161,23 @@ fn refused(
     known: Option<&DiskRecord>,
     snapshot: bool,
     probed: &Probed,
-) -> Option<&'static str> {
+) -> Option<FaultCode> {
     match probed {
-        Probed::Unreadable(_) => Some("unreadable"),
-        Probed::Foreign(_) => Some("foreign"),
-        Probed::FileSystem { bytes, .. } if *bytes > SIZE => Some("smaller"),
-        Probed::FileSystem { .. } => Some("replaced"),
-        Probed::InProgress { uuid, .. } if tag != Some(&format!("started:xfs:{uuid}")) => Some("unfinished"),
-        _ if known.is_some() => Some("vanished"),
-        _ if snapshot => Some("snapshot"),
-        _ if tag.is_some() => Some("vanished"),
+        Probed::Unreadable(_) => Some(FaultCode::Unreadable),
+        Probed::Foreign(_) => Some(FaultCode::Foreign),
+        Probed::FileSystem { bytes, .. } if *bytes > SIZE => Some(FaultCode::Smaller),
+        Probed::FileSystem { .. } => Some(FaultCode::Replaced),
+        Probed::Remains { found, .. }
+            if found.iter().any(|left| tag != Some(&format!("started:{}:{}", left.fs, left.uuid))) =>
+        {
+            Some(FaultCode::Foreign)
+        }
+        Probed::InProgress { uuid, .. } if tag != Some(&format!("started:xfs:{uuid}")) => {
+            Some(FaultCode::Unfinished)
+        }
+        _ if known.is_some() => Some(FaultCode::Vanished),
+        _ if snapshot => Some(FaultCode::Snapshot),
+        _ if tag.is_some() => Some(FaultCode::Vanished),
         _ => None,
     }
 }
@@ -172,11 +210,11 @@ fn every_cell_of_the_table_is_as_the_rule_says() {
                         let spent = tag.unwrap().split(':').nth(2);
                         let fs = if tag.unwrap().contains("xfs") { Fs::Xfs } else { Fs::Ext4 };
                         assert_eq!(consent.fs(), fs, "{cell}");
-                        assert_eq!(consent.uuid(), spent.unwrap_or(FRESH), "{cell}");
+                        assert_eq!(consent.uuid(), id(spent.unwrap_or(FRESH)), "{cell}");
                         assert_eq!(consent.is_spent(), spent.is_some(), "{cell}");
                     }
                     (1, DiskPlan::Mount { fs, uuid, confirm }) => {
-                        assert_eq!(complete(fs, &uuid), probed, "mounted as what it is: {cell}");
+                        assert_eq!(complete(fs, &uuid.to_string()), probed, "mounted as what it is: {cell}");
                         // `done` follows on `started` of this very file system, and on nothing else.
                         let begun = tag == Some(&format!("started:{fs}:{uuid}"));
                         let done = confirm.map(|tag| tag.to_string());
@@ -238,6 +276,14 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
             "unfinished: vol-00000000000000001 bears an xfs 11111111-2222-3333-4444-555555555555 that mkfs never completed, and its tag berth:format does not say that berth began it",
         ),
         (
+            plan(Some("xfs"), None, false, remains(&[OTHER])),
+            "foreign: the start of vol-00000000000000001 was wiped, but there is the xfs aaaaaaaa-2222-3333-4444-555555555555 at byte 268435456: its data may be there yet, and berth formats nothing over data",
+        ),
+        (
+            super::plan(&volume(Some("xfs"), false), None, blank(), 0, id(FRESH)),
+            "empty-device: the device of vol-00000000000000001 has 0 bytes: look at the volume in EC2, and at dmesg",
+        ),
+        (
             plan(Some("xfs"), None, true, blank()),
             "snapshot: vol-00000000000000001 was made from a snapshot and shows no file system: it is never formatted",
         ),
@@ -258,7 +304,7 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
             "replaced: vol-00000000000000001 bears the ext4 aaaaaaaa-2222-3333-4444-555555555555, the claim remembers the xfs 11111111-2222-3333-4444-555555555555 on it",
         ),
         (
-            super::plan(&volume(None, false), None, complete(Fs::Xfs, MINE), SIZE - 1, FRESH),
+            super::plan(&volume(None, false), None, complete(Fs::Xfs, MINE), SIZE - 1, id(FRESH)),
             "smaller: vol-00000000000000001 has 1073741823 bytes, the file system 11111111-2222-3333-4444-555555555555 on it claims 1073741824",
         ),
     ];
@@ -279,5 +325,5 @@ fn the_tag_is_read_as_it_is_written() {
     }
     // As a probe shows it, whoever wrote it.
     let shouted = format!("started:xfs:{}", OTHER.to_uppercase());
-    assert_eq!(FormatTag::read(&shouted), Some(FormatTag::Started(Fs::Xfs, OTHER.into())));
+    assert_eq!(FormatTag::read(&shouted), Some(FormatTag::Started(Fs::Xfs, id(OTHER))));
 }

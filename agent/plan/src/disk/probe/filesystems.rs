@@ -1,14 +1,14 @@
 //! The superblocks of the file systems that berth mounts. A superblock whose magic is there and whose fields make no
 //! sense is somebody's damaged data, never absence.
 
-use super::{Fs, at};
+use super::{Fs, FsUuid, at};
 
 /// What the superblock says.
 pub(super) enum Superblock {
     /// Of a file system that is complete.
-    Complete { fs: Fs, uuid: String, bytes: u64 },
+    Complete { fs: Fs, uuid: FsUuid, bytes: u64 },
     /// Of an XFS that mkfs began.
-    InProgress { uuid: String },
+    InProgress { uuid: FsUuid },
     /// Of nothing that can be mounted.
     Unusable(&'static str),
 }
@@ -27,7 +27,7 @@ pub(super) fn superblock(head: &[u8]) -> Option<Superblock> {
 /// The XFS superblock (kernel, fs/xfs/libxfs/xfs_format.h, `struct xfs_dsb`): magic at 0, block size at 4, blocks at 8,
 /// UUID at 32, `sb_inprogress` at 126, which mkfs.xfs clears as its last act.
 fn xfs(head: &[u8]) -> Option<Superblock> {
-    let uuid = uuid(head.get(32..48)?);
+    let uuid = uuid(head, 32)?;
     if *head.get(126)? != 0 {
         return Some(Superblock::InProgress { uuid });
     }
@@ -56,7 +56,7 @@ fn ext(head: &[u8]) -> Option<Superblock> {
         log @ 0..=6 => 1024u64 << log,
         _ => return None,
     };
-    let uuid = uuid(sb.get(0x68..0x78)?);
+    let uuid = uuid(sb, 0x68)?;
     Some(Superblock::Complete { fs: Fs::Ext4, uuid, bytes: blocks.saturating_mul(block) })
 }
 
@@ -64,7 +64,7 @@ fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
 }
 
-fn uuid(bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    [&hex[0..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]].join("-")
+/// The UUID at this place.
+pub(super) fn uuid(bytes: &[u8], at: usize) -> Option<FsUuid> {
+    Some(FsUuid::from_bytes(bytes.get(at..at + 16)?.try_into().ok()?))
 }

@@ -16,7 +16,7 @@ fn meta(version: &str, id: Option<&str>, cluster: Option<&str>) -> String {
 
 fn expected(cluster: Option<&str>) -> Expected<'_> {
     let id = BrokerId::new(1).unwrap();
-    Expected { id, cluster, is_known_there: true, log_dir: DIR }
+    Expected { id, cluster, is_known_there: true, log_dir: DIR, root_may_hold_logs: true }
 }
 
 fn found(in_log_dir: Option<Result<MetaProperties, String>>, elsewhere: &[&str]) -> Found {
@@ -212,4 +212,18 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
             Ok(_) => panic!("not refused: {sentence}"),
         }
     }
+}
+
+#[test]
+fn the_root_of_an_ext4_is_never_named_as_the_log_dir() {
+    let found = Found { in_log_dir: None, elsewhere: vec!["meta.properties".into()], ..Found::default() };
+    let on_xfs = expected(Some(OURS));
+    let on_ext4 = Expected { root_may_hold_logs: false, ..on_xfs.clone() };
+    let said = |expected: &Expected<'_>| match agrees(&found, expected) {
+        Err(Refused::Configuration(sentence)) => sentence,
+        other => panic!("{other:?}"),
+    };
+    assert!(said(&on_xfs).contains("write `log_dir = \".\"`"));
+    let moved = said(&on_ext4);
+    assert!(moved.contains("write `log_dir = \"data\"`") && moved.ends_with(MOVE_FROM_ROOT), "{moved}");
 }

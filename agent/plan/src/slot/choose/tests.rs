@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ec2::{VolumeAttachment, VolumeSeen};
-use crate::records::{FaultRecord, Holder, Intent, Revision, VERSION, Versioned};
+use crate::records::{FaultCode, FaultRecord, Holder, Intent, Revision, VERSION, Versioned};
 use crate::service::Incarnation;
 use proptest::prelude::*;
 
@@ -199,7 +199,7 @@ fn a_registration_without_a_known_holder_is_a_strangers() {
 fn a_fault_lapses_when_what_it_was_seen_on_changes() {
     let fault = |seen_on: String| FaultRecord {
         v: VERSION,
-        code: "unreadable".into(),
+        code: FaultCode::Unreadable,
         reason: "read error".into(),
         seen_by: instance(3),
         count: 1,

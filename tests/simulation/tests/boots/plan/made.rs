@@ -1,7 +1,7 @@
 //! States of slots, made by hand: records in ZooKeeper, attachments and resources in the region.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-use berth_plan::records::{Claim, FaultRecord, Holder, Intent, VERSION};
+use berth_plan::records::{Claim, FaultCode, FaultRecord, Holder, Intent, VERSION};
 use region::model::{AttachEniRequest, AttachVolumeRequest, Caller, EniSpec, VolumeSpec};
 use simulation::State;
 use simulation::claims::node;
@@ -68,7 +68,7 @@ pub(super) fn intent(s: &mut State, id: u32, of: &str, token: &str) {
 pub(super) fn fault(s: &mut State, seen_on: String) {
     let fault = FaultRecord {
         v: VERSION,
-        code: "unreadable".to_owned(),
+        code: FaultCode::Unreadable,
         reason: "its device cannot be read".to_owned(),
         seen_by: "i-00000000000000009".parse().unwrap(),
         count: 1,

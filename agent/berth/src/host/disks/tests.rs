@@ -7,16 +7,22 @@
 mod consented;
 mod damaged;
 mod layers;
+mod places;
+mod renamed;
+mod stalled;
 mod tools;
+mod whose;
+mod wiped;
 mod written;
 
 use super::{content, device};
 use berth_lifecycle::ports::{Device, DiskError};
 use berth_plan::VolumeId;
+use berth_plan::disk::Fs;
 use berth_plan::disk::plan::{DiskPlan, plan};
-use berth_plan::disk::probe::{Fs, Probed, probe};
+use berth_plan::disk::probe::{Probed, probe};
 use berth_plan::ec2::VolumeSeen;
-use berth_plan::records::DiskRecord;
+use berth_plan::records::{DiskRecord, FaultCode};
 use nix::mount::{MsFlags, mount, umount};
 use nix::sched::{CloneFlags, unshare};
 use std::fs::{self, File, OpenOptions};
@@ -45,11 +51,16 @@ impl Loop {
     }
 
     fn with_sectors(size: u64, sector: u32) -> Self {
+        Self::below(std::path::Path::new("/var/tmp"), size, sector)
+    }
+
+    /// With its file in a directory of its own below this one.
+    fn below(parent: &std::path::Path, size: u64, sector: u32) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "this test makes loop devices and mounts: run it as root, e.g. sudo -E make test"
         );
-        let directory = tempfile::Builder::new().prefix("berth-border-").tempdir_in("/var/tmp").unwrap();
+        let directory = tempfile::Builder::new().prefix("berth-disks-").tempdir_in(parent).unwrap();
         let image = directory.path().join("image");
         File::create(&image).and_then(|file| file.set_len(size)).unwrap();
         let sector = sector.to_string();
@@ -115,7 +126,7 @@ impl Loop {
     }
 
     fn probed(&self) -> Probed {
-        probe(&content::sample(&File::open(&self.path).unwrap(), self.size()))
+        probe(&content::sample(&File::open(&self.path).unwrap(), self.size()).unwrap())
     }
 
     /// What libblkid calls it; none where it finds nothing (blkid(8): 2, and 8 for more than one thing).
@@ -139,11 +150,16 @@ impl Loop {
         self.on_a_host(|id| {
             let at = self.directory.path().join("mount");
             let at = at.to_str().unwrap();
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
+            blocking(async {
                 let device = device::open(id).unwrap().expect("a device with the volume's serial");
                 let seen = volume(id, tag);
-                let plan = plan(&seen, known, probe(&device.sample().await), device.size(), &self.fresh);
+                let plan = plan(
+                    &seen,
+                    known,
+                    probe(&device.sample().await.unwrap()),
+                    device.size(),
+                    self.fresh.parse().unwrap(),
+                );
                 let fs = match &plan {
                     DiskPlan::Mount { fs, .. } => *fs,
                     DiskPlan::Format(blank, consent) => {
@@ -190,7 +206,7 @@ impl Loop {
     }
 
     /// berth refuses it under every tag with this fault, writes nothing, and libblkid knows something too.
-    fn is_refused(&self, code: &str, says: &str) {
+    fn is_refused(&self, code: FaultCode, says: &str) {
         let before = self.hash();
         let tags = [
             None,
@@ -222,6 +238,10 @@ fn volume(id: &VolumeId, tag: Option<&str>) -> VolumeSeen {
         format: tag.map(str::to_owned),
         attachments: vec![],
     }
+}
+
+fn blocking<T>(story: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(story)
 }
 
 fn done_of(command: &mut Command) -> Output {

@@ -1,6 +1,6 @@
 //! Formats whose tools need a kernel module or are not to be had: written from their public definitions.
 
-use super::{Loop, MIB};
+use super::{FaultCode, Loop, MIB};
 
 /// md's superblock of version 1 (kernel, include/uapi/linux/raid/md_p.h, `struct mdp_superblock_1`), at this sector.
 fn md_1(super_sector: u64, data_sector: u64) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn a_member_of_a_linux_raid_is_never_formatted_on_a_device_of_any_size() {
             device.write(sector * 512, &superblock);
             let opinion = device.second_opinion().unwrap_or_default();
             assert!(opinion.contains("linux_raid_member"), "{what} on {size} bytes: {opinion}");
-            device.is_refused("foreign", what);
+            device.is_refused(FaultCode::Foreign, what);
         }
     }
 }
@@ -72,7 +72,7 @@ fn a_member_of_a_zfs_pool_is_never_formatted() {
                 }
                 let opinion = device.second_opinion().unwrap_or_default();
                 assert!(opinion.contains("zfs_member"), "label at {label} of {size} bytes: {opinion}");
-                device.is_refused("foreign", "ZFS member");
+                device.is_refused(FaultCode::Foreign, "ZFS member");
             }
         }
     }
@@ -93,6 +93,6 @@ fn what_only_its_magic_tells_is_never_formatted() {
     ] {
         let device = Loop::new(16 * MIB);
         device.write(at, magic);
-        device.is_refused("foreign", what);
+        device.is_refused(FaultCode::Foreign, what);
     }
 }

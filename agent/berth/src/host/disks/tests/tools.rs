@@ -1,7 +1,7 @@
 //! Devices that other people's tools made: each is refused under every tag, byte for byte as it was, and whatever
 //! libblkid calls something, berth does not call blank.
 
-use super::{Fs, Loop, MIB, Probed};
+use super::{FaultCode, Fs, Loop, MIB, Probed};
 
 /// Each device is made by a shell line and refused as this.
 fn are_refused(made: &[(&str, u64, &str)]) {
@@ -12,7 +12,7 @@ fn are_refused(made: &[(&str, u64, &str)]) {
         println!("{what}: libblkid says {opinion:?}");
         // It takes the end of a GPT for nothing where the protective boot sector is gone.
         assert!(opinion.is_some() || what.starts_with("backup"), "libblkid knows what `{line}` makes");
-        device.is_refused("foreign", &format!("the signature of {what};"));
+        device.is_refused(FaultCode::Foreign, &format!("the signature of {what};"));
     }
 }
 
@@ -89,7 +89,7 @@ fn encryption_and_swap_are_never_formatted() {
         device.sh(&format!(
             "echo secret | {luks} --type luks2 --pbkdf pbkdf2 --luks2-metadata-size {metadata} --luks2-keyslots-size 16m $D -; dd if=/dev/zero of=$D bs=4096 count=1 conv=notrunc status=none"
         ));
-        device.is_refused("foreign", "LUKS encryption (second header)");
+        device.is_refused(FaultCode::Foreign, "LUKS encryption (second header)");
     }
 }
 
@@ -128,7 +128,7 @@ fn a_partition_table_of_4_kib_sectors_is_never_formatted() {
         let device = Loop::with_sectors(64 * MIB, 4096);
         device.sh(line);
         assert!(device.second_opinion().is_some() || what.starts_with("backup"), "{line}");
-        device.is_refused("foreign", what);
+        device.is_refused(FaultCode::Foreign, what);
     }
 }
 
@@ -147,7 +147,11 @@ fn the_file_systems_that_berth_mounts_are_told_from_each_other() {
         let opinion = device.second_opinion().unwrap_or_default();
         match device.probed() {
             Probed::FileSystem { fs: seen, uuid, bytes } => {
-                assert_eq!((seen, uuid.as_str(), bytes), (fs, device.uuid.as_str(), device.size()), "{line}");
+                assert_eq!(
+                    (seen, uuid.to_string().as_str(), bytes),
+                    (fs, device.uuid.as_str(), device.size()),
+                    "{line}"
+                );
             }
             other => panic!("{line}: {other:?}"),
         }
@@ -155,5 +159,5 @@ fn the_file_systems_that_berth_mounts_are_told_from_each_other() {
     }
     let journal = Loop::new(64 * MIB);
     journal.sh("mkfs.ext4 -q -F -O journal_dev $D");
-    journal.is_refused("foreign", "external ext4 journal");
+    journal.is_refused(FaultCode::Foreign, "external ext4 journal");
 }

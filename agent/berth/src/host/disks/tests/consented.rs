@@ -7,7 +7,7 @@ fn is_formatted(device: &Loop, fs: Fs) {
     assert!(matches!(&plan, DiskPlan::Format(_, consent) if consent.fs() == fs), "{plan:?}");
     assert_eq!(done, Ok(fs.name().to_owned()));
     assert!(
-        matches!(device.probed(), Probed::FileSystem { fs: made, uuid, .. } if made == fs && uuid == device.fresh)
+        matches!(device.probed(), Probed::FileSystem { fs: made, uuid, .. } if made == fs && uuid.to_string() == device.fresh)
     );
     // And never again: the next boot mounts what is there.
     let (plan, done) = device.brought_up(Some(&format!("started:{fs}:{}", device.fresh)), None);
@@ -63,12 +63,15 @@ fn a_device_smaller_than_what_is_sampled_is_read_whole() {
 }
 
 #[test]
-fn mkfs_that_fails_is_told_with_its_own_words() {
+fn mkfs_that_fails_is_the_hosts_trouble_told_in_its_own_words() {
     let device = Loop::new(MIB);
     let (plan, done) = device.brought_up(Some("xfs"), None);
     assert!(matches!(plan, DiskPlan::Format(..)), "{plan:?}");
     match done {
-        Err(DiskError::Device(said)) => assert!(said.contains("mkfs.xfs of /dev/loop"), "{said}"),
+        Err(DiskError::Host(said)) => {
+            assert!(said.contains("mkfs.xfs of /dev/loop") && said.contains("too small"), "{said}");
+            assert!(!said.contains("Usage") && !said.contains("<num>"), "the usage is no reason: {said}");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Two things on one device: what is around a file system, or beside one that mkfs began.
 
-use super::{DiskPlan, Fs, Loop, MIB, Probed};
+use super::{DiskPlan, FaultCode, Fs, Loop, MIB, Probed};
 
 const XFS: u64 = 320 * MIB;
 
@@ -16,9 +16,14 @@ fn unfinished() -> Loop {
 fn an_unfinished_xfs_that_berth_began_is_made_again() {
     let device = unfinished();
     let (plan, done) = device.brought_up(Some(&format!("started:xfs:{}", device.uuid)), None);
-    assert!(matches!(&plan, DiskPlan::Format(_, consent) if consent.uuid() == device.uuid), "{plan:?}");
+    assert!(
+        matches!(&plan, DiskPlan::Format(_, consent) if consent.uuid().to_string() == device.uuid),
+        "{plan:?}"
+    );
     assert_eq!(done, Ok("xfs".to_owned()));
-    assert!(matches!(device.probed(), Probed::FileSystem { fs: Fs::Xfs, uuid, .. } if uuid == device.uuid));
+    assert!(
+        matches!(device.probed(), Probed::FileSystem { fs: Fs::Xfs, uuid, .. } if uuid.to_string() == device.uuid)
+    );
 }
 
 #[test]
@@ -30,7 +35,7 @@ fn an_unfinished_xfs_of_others_is_never_formatted() {
     let done = format!("done:xfs:{}", device.uuid);
     for tag in [None, Some("xfs"), Some("ext4"), Some(other), Some(&begun_as_ext4), Some(&done)] {
         let (plan, _) = device.brought_up(tag, None);
-        assert!(matches!(plan, DiskPlan::Fault("unfinished", _)), "tag {tag:?}: {plan:?}");
+        assert!(matches!(plan, DiskPlan::Fault(FaultCode::Unfinished, _)), "tag {tag:?}: {plan:?}");
     }
     assert_eq!(device.hash(), before);
 }
@@ -46,7 +51,7 @@ fn an_unfinished_xfs_over_anything_else_is_never_formatted() {
     ] {
         let device = unfinished();
         device.write(at, bytes);
-        device.is_refused("foreign", what);
+        device.is_refused(FaultCode::Foreign, what);
     }
 }
 
@@ -69,7 +74,7 @@ fn a_file_system_that_ends_before_its_array_is_not_mounted_beside_it() {
         let device = Loop::new(XFS);
         device.sh(mkfs);
         device.sh(tool);
-        device.is_refused("foreign", what);
+        device.is_refused(FaultCode::Foreign, what);
     }
 }
 

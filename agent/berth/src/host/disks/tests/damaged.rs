@@ -1,6 +1,6 @@
 //! Reads that fail. The loop driver answers EIO where its file ends early (drivers/block/loop.c, lo_complete_rq).
 
-use super::{Loop, MIB};
+use super::{FaultCode, Loop, MIB};
 
 const SIZE: u64 = 64 * MIB;
 
@@ -14,7 +14,9 @@ fn truncated(at: u64) -> Loop {
 fn is_unreadable(device: &Loop, says: &str) {
     for tag in [None, Some("xfs"), Some("ext4")] {
         let (plan, _) = device.brought_up(tag, None);
-        let super::DiskPlan::Fault("unreadable", sentence) = &plan else { panic!("tag {tag:?}: {plan:?}") };
+        let super::DiskPlan::Fault(FaultCode::Unreadable, sentence) = &plan else {
+            panic!("tag {tag:?}: {plan:?}")
+        };
         assert!(sentence.contains(says) && sentence.contains("os error 5"), "{sentence}");
     }
 }
