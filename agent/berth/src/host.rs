@@ -3,8 +3,11 @@
 pub(crate) mod config_files;
 pub(crate) mod disks;
 pub(crate) mod lock_file;
+pub(crate) mod managers;
+pub(crate) mod names;
 pub(crate) mod netlink;
 pub(crate) mod os_error;
+mod own_directory;
 pub(crate) mod systemd;
 mod this_host;
 pub(crate) mod timeline;

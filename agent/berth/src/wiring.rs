@@ -5,6 +5,7 @@ use crate::aws::tags::MyTags;
 use crate::aws::{Ec2, Listeners, configuration};
 use crate::host::ThisHost;
 use crate::host::disks::HostDisks;
+use crate::host::managers::HostManagers;
 use crate::host::netlink::Kernel;
 use crate::host::systemd::Systemd;
 use crate::zookeeper::Zookeeper;
@@ -42,6 +43,7 @@ pub(crate) async fn wire(
         claims: zookeeper.clone(),
         registrations: zookeeper.clone(),
         network: Arc::new(Kernel::open()?),
+        managers: Arc::new(HostManagers),
         disks: Arc::new(HostDisks),
         service: Arc::new(Systemd),
         signals: Arc::new(listeners),

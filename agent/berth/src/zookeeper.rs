@@ -3,6 +3,7 @@
 //! A session that expired takes its intents with it; what hung on them then fails its own check. The client's own
 //! lock recipe is not used: a call that loses its reply leaves its lock node in the queue until the session ends.
 
+mod ensemble;
 mod paths;
 
 pub(crate) use paths::Paths;
@@ -10,6 +11,7 @@ pub(crate) use paths::Paths;
 use berth_lifecycle::ports::ClaimsError;
 use berth_plan::config::Config;
 use berth_plan::remote_text::bounded;
+use ensemble::Ensemble;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -19,9 +21,6 @@ use zookeeper_client::{Acls, Client, CreateMode, Error, SessionState};
 /// Asked for; the server clamps it to 2 to 20 of its ticks.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For one server of the list.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
-
 /// How long one call may take before its outcome is unknown.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -30,7 +29,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The ensemble, and the session with it.
 pub(crate) struct Zookeeper {
-    hosts: String,
+    hosts: Vec<String>,
     pub(crate) paths: Paths,
     session: Mutex<Option<Client>>,
 }
@@ -38,9 +37,8 @@ pub(crate) struct Zookeeper {
 impl Zookeeper {
     /// Nothing is opened yet.
     pub(crate) fn new(config: &Config) -> Arc<Self> {
-        let hosts = config.zookeeper_hosts.join(",");
         Arc::new(Self {
-            hosts,
+            hosts: config.zookeeper_hosts.clone(),
             paths: Paths::new(&config.chroot, &config.cluster),
             session: Mutex::new(None),
         })
@@ -61,16 +59,28 @@ impl Zookeeper {
     }
 
     async fn connected(&self) -> Result<Client, ClaimsError> {
-        let connector = Client::connector()
-            .with_session_timeout(SESSION_TIMEOUT)
-            .with_connection_timeout(CONNECT_TIMEOUT);
+        let Ensemble { addresses, unresolved } = Ensemble::resolve(&self.hosts).await;
+        let hosts = self.hosts.join(",");
+        let unresolved = unresolved.join("; ");
+        if addresses.is_empty() {
+            return Err(ClaimsError::Away(format!(
+                "connect to ZooKeeper at {hosts}: {unresolved}; look at DNS: the names in `zookeeper`, /etc/resolv.conf, the resolver of the VPC"
+            )));
+        }
+        if !unresolved.is_empty() {
+            tracing::warn!("of the hosts of ZooKeeper {unresolved}; the others are used");
+        }
         let away = |why: String| {
-            let hosts = &self.hosts;
+            let tried = ensemble::shown(&addresses);
             ClaimsError::Away(format!(
-                "connect to ZooKeeper at {hosts}: {why} (is it up, and do routes and security groups let this instance reach it?)"
+                "connect to ZooKeeper at {hosts}: {why}, by {tried} (is it up, and do routes and security groups let this instance reach it?)"
             ))
         };
-        match timeout(SESSION_TIMEOUT + Duration::from_secs(2), connector.connect(&self.hosts)).await {
+        let connector = Client::connector()
+            .with_session_timeout(SESSION_TIMEOUT)
+            .with_connection_timeout(ensemble::patience(SESSION_TIMEOUT, addresses.len()));
+        let servers = ensemble::servers(&addresses);
+        match timeout(SESSION_TIMEOUT + Duration::from_secs(2), connector.connect(&servers)).await {
             Ok(Ok(client)) => {
                 tracing::debug!(session = %client.session_id(), timeout = ?client.session_timeout(), "session opened");
                 Ok(client)

@@ -13,3 +13,5 @@ pub(crate) mod settled;
 pub(crate) mod slots_seen;
 pub(crate) mod stray_attachments;
 pub(crate) mod target;
+pub(crate) mod unmanaged;
+pub(crate) mod wait_for_attached;

@@ -4,6 +4,7 @@ mod claims;
 mod cloud;
 mod disks;
 mod host;
+mod managers;
 mod network;
 mod registrations;
 mod service;
@@ -14,6 +15,7 @@ pub use claims::{Claims, ClaimsError, Locked};
 pub use cloud::{Cloud, CloudError, Refusal};
 pub use disks::{Device, DiskError, Disks, Mounted};
 pub use host::{Host, HostError};
+pub use managers::Managers;
 pub use network::{Network, NetworkError, Reached};
 pub use registrations::{RegisterError, Registrations};
 pub use service::{Service, ServiceError, Unit, UnitState};
@@ -33,6 +35,8 @@ pub struct Ports {
     pub registrations: Arc<dyn Registrations>,
     /// The kernel's links, addresses, routes and rules.
     pub network: Arc<dyn Network>,
+    /// The other programs of this host that configure links.
+    pub managers: Arc<dyn Managers>,
     /// Block devices, file systems and mounts.
     pub disks: Arc<dyn Disks>,
     /// The unit.

@@ -17,7 +17,7 @@ pub(crate) use attach_volume::attach_volume;
 pub(crate) use configure::write_configuration;
 pub(crate) use identify::{refuse_unfit, unfit_now, wait_until_in_service};
 pub(crate) use intend::write_intent;
-pub(crate) use network::configure_network;
+pub(crate) use network::{configure_network, repair_network};
 pub(crate) use prove_identity::prove_identity;
 pub(crate) use ready::wait_until_ready;
 pub(crate) use signal::{

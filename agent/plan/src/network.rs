@@ -7,6 +7,11 @@ use crate::{MacAddress, Subnet};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+pub use command::command;
+
+mod command;
+pub mod unmanaged;
+
 /// berth's route table.
 pub const TABLE: u32 = 7001;
 
@@ -104,19 +109,19 @@ pub struct Seen {
     pub sysctls: BTreeMap<String, String>,
 }
 
-/// One change.
+/// One change. [`command`] has it as a person would type it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Write a setting below /proc/sys.
-    Set(String, String),
-    /// `ip link set mtu`.
-    Mtu(u32),
-    /// `ip address add … noprefixroute`.
-    Address(Ipv4Addr, u8),
+    /// `sysctl -w`: a path below /proc/sys, and its value.
+    SetSysctl(String, String),
+    /// `ip link set mtu`, bytes.
+    SetMtu(u32),
+    /// `ip address add … noprefixroute`: an address, and the length of its prefix.
+    AddAddress(Ipv4Addr, u8),
     /// `ip address del`.
     RemoveAddress(Marked),
     /// `ip link set up`.
-    Up,
+    SetUp,
     /// `ip route prepend … proto 190`: before a route of others to the same destination, which stays.
     AddRoute(Route),
     /// `ip route del … proto 190`.
@@ -142,18 +147,18 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Vec<Act> {
     for (path, value) in SYSCTLS {
         let path = path.replace("{link}", &seen.name);
         if seen.sysctls.get(&path).is_some_and(|now| now != value) {
-            acts.push(Act::Set(path, value.to_owned()));
+            acts.push(Act::SetSysctl(path, value.to_owned()));
         }
     }
     let mtu = seen.max_mtu.filter(|max| *max > 0).map_or(MTU, |max| max.min(MTU));
     if seen.mtu != mtu {
-        acts.push(Act::Mtu(mtu));
+        acts.push(Act::SetMtu(mtu));
     }
     let prefix = wanted.subnet.prefix;
     let missing = wanted.addresses.iter().filter(|a| !seen.addresses.iter().any(|(has, _)| has == *a));
-    acts.extend(missing.map(|address| Act::Address(*address, prefix)));
+    acts.extend(missing.map(|address| Act::AddAddress(*address, prefix)));
     if !seen.up {
-        acts.push(Act::Up);
+        acts.push(Act::SetUp);
     }
     acts.extend(seen.routes.iter().filter(|route| !routes.contains(route)).copied().map(Act::RemoveRoute));
     acts.extend(routes.iter().filter(|route| !seen.routes.contains(route)).copied().map(Act::AddRoute));
@@ -204,11 +209,11 @@ mod tests {
     fn carried_out(mut seen: Seen, acts: &[Act]) -> Seen {
         for act in acts {
             match act.clone() {
-                Act::Set(path, value) => {
+                Act::SetSysctl(path, value) => {
                     seen.sysctls.insert(path, value);
                 }
-                Act::Mtu(mtu) => seen.mtu = mtu,
-                Act::Address(address, prefix) => {
+                Act::SetMtu(mtu) => seen.mtu = mtu,
+                Act::AddAddress(address, prefix) => {
                     seen.addresses.push((address, prefix));
                     seen.marked.push(Marked { link: seen.index, address, prefix });
                 }
@@ -216,7 +221,7 @@ mod tests {
                     seen.addresses.retain(|(a, _)| marked.link != seen.index || *a != marked.address);
                     seen.marked.retain(|m| *m != marked);
                 }
-                Act::Up => seen.up = true,
+                Act::SetUp => seen.up = true,
                 Act::AddRoute(route) => seen.routes.push(route),
                 Act::RemoveRoute(route) => seen.routes.retain(|r| *r != route),
                 Act::AddRule(rule) => seen.rules.push(rule),
@@ -238,8 +243,8 @@ mod tests {
     #[test]
     fn settings_come_before_up_and_rules_come_last() {
         let acts = plan(&wanted(), &new_link());
-        let up = acts.iter().position(|a| *a == Act::Up).unwrap();
-        assert!(acts.iter().rposition(|a| matches!(a, Act::Set(..))).unwrap() < up);
+        let up = acts.iter().position(|a| *a == Act::SetUp).unwrap();
+        assert!(acts.iter().rposition(|a| matches!(a, Act::SetSysctl(..))).unwrap() < up);
         assert!(acts.iter().rposition(|a| matches!(a, Act::AddRoute(_))).unwrap() < acts.len() - 2);
         assert!(matches!(acts[acts.len() - 2..], [Act::AddRule(_), Act::AddRule(_)]));
     }
@@ -279,6 +284,6 @@ mod tests {
     #[test]
     fn a_driver_that_takes_no_jumbo_frames_gets_what_it_takes() {
         let seen = Seen { max_mtu: Some(1500), ..new_link() };
-        assert!(!plan(&wanted(), &seen).iter().any(|a| matches!(a, Act::Mtu(_))));
+        assert!(!plan(&wanted(), &seen).iter().any(|a| matches!(a, Act::SetMtu(_))));
     }
 }

@@ -23,6 +23,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("berth/src/cli.rs", "", "help"),
     ("plan/src/ec2/states.rs", "… is not a", "what a state should be: the end of another sentence"),
     ("plan/src/ids.rs", "", "what an id should be: the end of \"… is not …\""),
+    ("plan/src/network/command.rs", "", "commands"),
+    ("plan/src/network/unmanaged.rs", "", "files for managers of the network"),
     ("plan/src/addressing.rs", "an ", "what an address should be: the end of \"… is not …\""),
     ("plan/src/disk/probe", "", "what a probe finds: the end of \"… bears the signature of …\""),
     ("plan/src/slot/assemble.rs", "… without a Name", "fills a sentence"),

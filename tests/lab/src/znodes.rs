@@ -34,10 +34,24 @@ pub async fn connect(cluster: &str) -> Result<Client> {
     let connector = Client::connector()
         .with_session_timeout(Duration::from_secs(6))
         .with_connection_timeout(Duration::from_secs(2));
+    let cluster = &addresses(cluster).await;
     tokio::time::timeout(Duration::from_secs(20), connector.connect(cluster))
         .await
         .map_err(|_| Error::new(format!("connect to ZooKeeper at {cluster}: no answer within 20 s")))?
         .doing(|| format!("connect to ZooKeeper at {cluster}"))
+}
+
+/// Every address of every name: the client itself stops at the first address of a name, silent or not.
+async fn addresses(cluster: &str) -> String {
+    let (hosts, chroot) = cluster.split_at(cluster.find('/').unwrap_or(cluster.len()));
+    let mut found = Vec::new();
+    for host in hosts.split(',') {
+        match tokio::net::lookup_host(host).await {
+            Ok(addresses) => found.extend(addresses.map(|address| address.to_string())),
+            Err(_) => found.push(host.to_owned()),
+        }
+    }
+    found.join(",") + chroot
 }
 
 /// All nodes at and below these paths; a path without a node gives none.

@@ -132,8 +132,25 @@ async fn one_instance_brings_its_slot_up() {
     assert!(plan.contains("go on with slot 0") && plan.contains("nothing was changed"), "{plan}");
     assert!(calls(&world, from).iter().all(|call| call.starts_with("Describe")));
 
+    log_of_a_good_boot(&world, &a1, &slot.address.to_string()).await;
     only_reads(&world, &a1).await;
     world.end(false).await.unwrap();
+}
+
+/// No warning of berth's or of a library's; changes of the kernel as the commands that would make them.
+async fn log_of_a_good_boot(world: &World, on: &Known, address: &str) {
+    let log = shell(world, on, "cat /var/log/lab/berth.service.log").await;
+    let alarming: Vec<&str> =
+        log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    assert_eq!(alarming, [""; 0], "{log}");
+    for command in [
+        "sysctl -w net.ipv4.conf.eth1.arp_ignore=1".to_owned(),
+        "ip link set dev eth1 up".to_owned(),
+        format!("ip address add {address}/24 broadcast + dev eth1 noprefixroute"),
+        format!("ip rule add from {address} lookup 7001 priority 7001 protocol 190"),
+    ] {
+        assert!(log.contains(&command), "{command} is not in the log:\n{log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

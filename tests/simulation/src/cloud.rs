@@ -1,6 +1,7 @@
 //! EC2 and Auto Scaling, through the region's model.
 
 use crate::code::refused;
+use crate::laws;
 use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Cloud, CloudError};
@@ -197,6 +198,7 @@ impl Cloud for Ec2 {
             network_card_index: Some(0),
             dry_run: false,
         };
+        self.0.world.with(|s| laws::attaching(s, to.as_str(), eni.as_str()));
         match self.call(Request::AttachNetworkInterface(request), &format!("{eni} to {to}")).await? {
             Answer::Attachment(view) => Ok(view.attachment.parse().expect(WRONG)),
             other => unreachable!("{other:?}"),

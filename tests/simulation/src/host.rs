@@ -42,6 +42,8 @@ pub struct Host {
     pub links: BTreeMap<String, Seen>,
     /// Rules that bear berth's mark. They belong to no link and outlive each.
     pub ip_rules: Vec<Rule>,
+    /// Interfaces, by MAC, that the other managers of the host's network were told to leave alone. In `/run`.
+    pub unmanaged: BTreeSet<String>,
     /// Volumes whose devices are there.
     pub devices: BTreeSet<String>,
     /// What is mounted.
@@ -94,6 +96,7 @@ impl State {
         host.run.clear();
         host.links.clear();
         host.ip_rules.clear();
+        host.unmanaged.clear();
         host.devices.clear();
         host.mount = None;
         host.broker = Broker::default();

@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::runs::Caller;
 use crate::world::State;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Network, NetworkError, Reached};
+use berth_lifecycle::ports::{Managers, Network, NetworkError, Reached};
 use berth_plan::network::{Act, Marked, Route, Seen, TABLE};
 use berth_plan::{MacAddress, Millis};
 use std::net::Ipv4Addr;
@@ -15,28 +15,52 @@ const PRIMARY: u32 = 2;
 
 pub(crate) struct Links(pub(crate) Arc<Caller>);
 
+/// What else configures links: it does what it is told.
+pub(crate) struct OtherManagers(pub(crate) Arc<Caller>);
+
+#[async_trait]
+impl Managers for OtherManagers {
+    async fn mark_unmanaged(&self, mac: MacAddress) -> Result<(), NetworkError> {
+        self.0.local("mark unmanaged", 0, |s, me| s.host(me).unmanaged.insert(mac.to_string())).await;
+        Ok(())
+    }
+
+    async fn forget_unmanaged(&self, mac: MacAddress) -> Result<(), NetworkError> {
+        self.0.local("forget unmanaged", 0, |s, me| s.host(me).unmanaged.remove(&mac.to_string())).await;
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Network for Links {
-    async fn appeared(&self, mac: MacAddress, within: Millis) -> Result<bool, NetworkError> {
-        self.0.local("link appeared", 0, |_, _| ()).await;
+    async fn wait_for_link(
+        &self,
+        mac: MacAddress,
+        within: Millis,
+        waiting: &(dyn Fn() + Sync),
+    ) -> Result<bool, NetworkError> {
         let (mac, instance) = (mac.to_string(), &self.0.instance);
+        let there = |s: &mut State, me: &str| s.host(me).links.contains_key(&mac);
+        if !self.0.local("wait for link", 0, there).await {
+            waiting();
+        }
         let there =
             self.0.world.until(within, |s| s.host(instance).links.contains_key(&mac).then_some(())).await;
         self.0.still().await;
         Ok(there.is_some())
     }
 
-    async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
+    async fn link(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
         let look = |s: &mut State, me: &str| {
             let host = s.host(me);
             let link = host.links.get(&mac.to_string())?;
             Some(with_marks(link.clone(), host))
         };
-        Ok(self.0.local("look", 0, look).await)
+        Ok(self.0.local("link", 0, look).await)
     }
 
-    async fn marks(&self) -> Result<Seen, NetworkError> {
-        Ok(self.0.local("marks", 0, |s, me| with_marks(Seen::default(), s.host(me))).await)
+    async fn marked(&self) -> Result<Seen, NetworkError> {
+        Ok(self.0.local("marked", 0, |s, me| with_marks(Seen::default(), s.host(me))).await)
     }
 
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError> {
@@ -68,8 +92,8 @@ impl Network for Links {
             .await
     }
 
-    async fn way_out(&self, from: Ipv4Addr, _to: Ipv4Addr) -> Result<u32, NetworkError> {
-        Ok(self.0.local("way out", 0, |s, me| way(s.host(me), from)).await)
+    async fn route_lookup(&self, from: Ipv4Addr, _to: Ipv4Addr) -> Result<u32, NetworkError> {
+        Ok(self.0.local("route lookup", 0, |s, me| way(s.host(me), from)).await)
     }
 
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
@@ -107,9 +131,9 @@ fn way(host: &Host, from: Ipv4Addr) -> u32 {
 /// What is of a link.
 fn carry_out(link: &mut Seen, act: &Act) {
     match act.clone() {
-        Act::Set(path, value) => drop(link.sysctls.insert(path, value)),
-        Act::Mtu(mtu) => link.mtu = mtu,
-        Act::Address(address, prefix) => {
+        Act::SetSysctl(path, value) => drop(link.sysctls.insert(path, value)),
+        Act::SetMtu(mtu) => link.mtu = mtu,
+        Act::AddAddress(address, prefix) => {
             link.addresses.push((address, prefix));
             link.marked.push(Marked { link: link.index, address, prefix });
         }
@@ -117,7 +141,7 @@ fn carry_out(link: &mut Seen, act: &Act) {
             link.addresses.retain(|(address, _)| *address != marked.address);
             link.marked.retain(|m| *m != marked);
         }
-        Act::Up => link.up = true,
+        Act::SetUp => link.up = true,
         Act::AddRoute(route) if link.routes.contains(&route) => {}
         Act::AddRoute(route) => link.routes.push(route),
         Act::RemoveRoute(route) => link.routes.retain(|r| *r != route),

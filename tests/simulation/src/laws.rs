@@ -180,6 +180,14 @@ fn began_empty(s: &mut State, id: u32) {
     }
 }
 
+/// An interface is about to be asked for.
+pub(crate) fn attaching(s: &mut State, instance: &str, eni: &str) {
+    let mac = s.region.eni(eni).map(|eni| eni.mac.clone()).unwrap_or_default();
+    if !s.host(instance).unmanaged.contains(&mac) {
+        s.violated(format!("{instance} attaches {eni}, and its network managers were not told of {mac}"));
+    }
+}
+
 /// A file system is about to be made.
 pub(crate) fn formatting(s: &mut State, instance: &str, volume: &str, uuid: &str) {
     s.tell(format!("{instance} formats {volume} as {uuid}"));
@@ -227,6 +235,9 @@ pub fn check_rest(s: &mut State) {
             None => {
                 if !volumes.is_empty() || !enis.is_empty() {
                     broken.push(format!("{instance} has no slot, and {volumes:?} {enis:?} are left on it"));
+                }
+                if !host.unmanaged.is_empty() {
+                    broken.push(format!("{instance} has no slot, and {:?} stay unmanaged", host.unmanaged));
                 }
                 if !host.ip_rules.is_empty() {
                     broken.push(format!("{instance} has no slot, and {:?} are left on it", host.ip_rules));

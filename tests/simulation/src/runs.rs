@@ -213,6 +213,7 @@ fn ports(caller: &Arc<Caller>) -> Ports {
         claims: Arc::new(claims::Records(caller.clone())),
         registrations: Arc::new(registrations::Brokers(caller.clone())),
         network: Arc::new(kernel::Links(caller.clone())),
+        managers: Arc::new(kernel::OtherManagers(caller.clone())),
         disks: Arc::new(disks::HostDisks(caller.clone())),
         service: Arc::new(service::Units(caller.clone())),
         signals: Arc::new(listeners::Listeners(caller.clone())),

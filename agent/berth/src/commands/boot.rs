@@ -29,7 +29,8 @@ pub(super) async fn boot(config: Config) -> u8 {
         Ok(id) => id,
         Err(sentence) => return failed(&sentence, 1),
     };
-    let _lock = match lock_file::take(&|what| tracing::info!("waiting for {what}")) {
+    let within = Duration::from_millis(config.deadline);
+    let _lock = match lock_file::take(within, &|what| tracing::info!("waiting for {what}")) {
         Ok(lock) => lock,
         Err(sentence) => return failed(&sentence, 1),
     };
@@ -99,7 +100,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(12 * 3600);
 /// as long as a stack may listen; SIGTERM ends that as it ends any process.
 pub(super) async fn unconfigured(sentence: &str) {
     // Another run of this boot, with a configuration that it could read, is not contradicted.
-    let _lock = match lock_file::take(&|what| tracing::info!("waiting for {what}")) {
+    let _lock = match lock_file::take(TOLD_WITHIN, &|what| tracing::info!("waiting for {what}")) {
         Ok(lock) => lock,
         Err(sentence) => return tracing::error!("failure could not be told: {sentence}"),
     };

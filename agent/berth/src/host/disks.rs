@@ -5,6 +5,7 @@ mod changes;
 mod content;
 mod device;
 mod ioctl;
+mod log_dir_owner;
 mod logdir;
 mod mounts;
 mod room;

@@ -1,9 +1,11 @@
 //! The kernel's links, addresses, routes and rules, by rtnetlink; sysctls by /proc/sys.
 
+use super::names;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Network, NetworkError, Reached};
-use berth_plan::network::{Act, Marked, PROTOCOL, Route, Rule, Seen};
+use berth_plan::network::{Act, Marked, PROTOCOL, Route, Rule, Seen, command};
 use berth_plan::{MacAddress, Millis};
+use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
 use messages::{MARK, address, has_address, name, route, route_message, rule, rule_message};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -16,7 +18,7 @@ use rtnetlink::{AddressMessageBuilder, Handle, IpVersion, LinkUnspec, MulticastG
 use settings::Setting;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::net::{TcpSocket, lookup_host};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 pub(crate) use ours::Ours;
@@ -24,6 +26,8 @@ pub(crate) use ours::Ours;
 mod messages;
 mod ours;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 /// The kernel.
 pub(crate) struct Kernel {
@@ -43,26 +47,27 @@ impl Kernel {
         Ok(Self { handle })
     }
 
+    /// `ip link`. Read to its end: of an answer that nobody waits for any more the library warns.
+    async fn links(&self) -> Result<Vec<LinkMessage>, NetworkError> {
+        let links = self.handle.link().get().execute();
+        links.try_collect().await.map_err(failed("list links".to_owned()))
+    }
+
     /// `ip link`, by MAC: a name may change, an Ethernet address does not.
-    async fn link(&self, mac: MacAddress) -> Result<Option<LinkMessage>, NetworkError> {
-        let mut links = self.handle.link().get().execute();
-        while let Some(link) = links.try_next().await.map_err(failed("list links".to_owned()))? {
-            if has_address(&link, mac) {
-                return Ok(Some(link));
-            }
-        }
-        Ok(None)
+    async fn link_with(&self, mac: MacAddress) -> Result<Option<LinkMessage>, NetworkError> {
+        let links = self.links().await?;
+        Ok(links.into_iter().find(|link| has_address(link, mac)))
     }
 
     /// `ip link show`, by index.
     async fn named(&self, index: u32) -> Result<Option<String>, NetworkError> {
-        let found = self.handle.link().get().match_index(index).execute().try_next().await;
-        let link = match found {
+        let found = self.handle.link().get().match_index(index).execute();
+        let links: Vec<_> = match found.try_collect().await {
             // ENODEV: it is gone.
-            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -19 => None,
+            Err(rtnetlink::Error::NetlinkError(error)) if error.raw_code() == -19 => Vec::new(),
             other => other.map_err(failed(format!("look at link {index}")))?,
         };
-        Ok(link.as_ref().and_then(name).map(str::to_owned))
+        Ok(links.first().and_then(name).map(str::to_owned))
     }
 
     /// `ip -4 address show`: each, and whether it bears berth's mark.
@@ -116,30 +121,39 @@ impl Kernel {
 
 #[async_trait]
 impl Network for Kernel {
-    async fn appeared(&self, mac: MacAddress, within: Millis) -> Result<bool, NetworkError> {
+    async fn wait_for_link(
+        &self,
+        mac: MacAddress,
+        within: Millis,
+        waiting: &(dyn Fn() + Sync),
+    ) -> Result<bool, NetworkError> {
         // Subscribed before the first look, or an event between the two is lost.
         let (connection, _handle, mut messages) =
             rtnetlink::new_multicast_connection(&[MulticastGroup::Link])
                 .map_err(|error| NetworkError(format!("subscribe to link events: {error}")))?;
-        let task = tokio::spawn(connection);
+        let closed = || NetworkError("the kernel closed the socket of link events".to_owned());
         let seen = async {
+            let mut is_first = true;
             loop {
-                if self.link(mac).await?.is_some() {
+                if self.link_with(mac).await?.is_some() {
                     return Ok(true);
                 }
-                if messages.next().await.is_none() {
-                    return Err(NetworkError("the kernel closed the socket of link events".to_owned()));
+                if std::mem::take(&mut is_first) {
+                    waiting();
                 }
+                messages.next().await.ok_or_else(closed)?;
             }
         };
-        let result = timeout(Duration::from_millis(within), seen).await.unwrap_or(Ok(false));
-        task.abort();
-        result
+        // No task of its own: that would outlive the receiver of its events for a moment, and warn of each.
+        tokio::select! {
+            () = connection => Err(closed()),
+            seen = timeout(Duration::from_millis(within), seen) => seen.unwrap_or(Ok(false)),
+        }
     }
 
-    async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
-        while let Some(link) = self.link(mac).await? {
-            let mut seen = self.marks().await?;
+    async fn link(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError> {
+        while let Some(link) = self.link_with(mac).await? {
+            let mut seen = self.marked().await?;
             seen.index = link.header.index;
             seen.name = name(&link).unwrap_or_default().to_owned();
             seen.up = link.header.flags.contains(LinkFlags::Up);
@@ -161,20 +175,20 @@ impl Network for Kernel {
         Ok(None)
     }
 
-    async fn marks(&self) -> Result<Seen, NetworkError> {
+    async fn marked(&self) -> Result<Seen, NetworkError> {
         let marked = self.addresses().await?.into_iter().filter(|(_, ours)| *ours).map(|(a, _)| a).collect();
         Ok(Seen { marked, routes: self.routes().await?, rules: self.rules().await?, ..Seen::default() })
     }
 
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError> {
-        let (index, name) = (seen.index, &seen.name);
-        let what = format!("{name}: {act:?}");
+        let index = seen.index;
+        let what = command(seen, act);
         let link = LinkUnspec::new_with_index(index);
         let done = match act {
-            Act::Set(path, value) => return self.set(seen, path, value).await,
-            Act::Mtu(mtu) => self.handle.link().set(link.mtu(*mtu).build()).execute().await,
-            Act::Up => self.handle.link().set(link.up().build()).execute().await,
-            Act::Address(address, prefix) => {
+            Act::SetSysctl(path, value) => return self.set(seen, path, value).await,
+            Act::SetMtu(mtu) => self.handle.link().set(link.mtu(*mtu).build()).execute().await,
+            Act::SetUp => self.handle.link().set(link.up().build()).execute().await,
+            Act::AddAddress(address, prefix) => {
                 let mut request = self.handle.address().add(index, IpAddr::V4(*address), *prefix);
                 let message = request.message_mut();
                 message.header.flags = AddressHeaderFlags::empty();
@@ -203,32 +217,54 @@ impl Network for Kernel {
         }
     }
 
-    async fn way_out(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<u32, NetworkError> {
+    async fn route_lookup(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<u32, NetworkError> {
         let what = format!("look up the route to {to} from {from}");
         let lookup =
             RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(to, 32).source_prefix(from, 32).build();
-        let mut found = self.handle.route().get(lookup).execute();
-        let message = found.try_next().await.map_err(failed(what.clone()))?;
-        let message = message.ok_or_else(|| NetworkError(format!("{what}: no answer")))?;
-        Ok(route(&message).link)
+        let found = self.handle.route().get(lookup).execute();
+        let found: Vec<_> = found.try_collect().await.map_err(failed(what.clone()))?;
+        let message = found.first().ok_or_else(|| NetworkError(format!("{what}: no answer")))?;
+        Ok(route(message).link)
     }
 
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
-        let attempt = async {
-            let address = lookup_host(to).await?.find(SocketAddr::is_ipv4);
-            let address = address.ok_or_else(|| std::io::Error::other("no IPv4 address"))?;
-            let socket = TcpSocket::new_v4()?;
-            socket.bind(SocketAddr::from((from, 0)))?;
-            socket.connect(address).await
+        let within = Duration::from_millis(within);
+        let addresses = match names::addresses(to, within).await {
+            Ok(addresses) => addresses,
+            Err(why) => return Reached::Silent(why),
         };
-        match timeout(Duration::from_millis(within), attempt).await {
-            Ok(Ok(_)) => Reached::Answered,
-            // A reset is an answer of the peer itself: the way there and back is open.
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Reached::Answered,
-            Ok(Err(error)) => Reached::Silent(format!("{to}: {error}")),
-            Err(_) => Reached::Silent(format!("{to}: no answer within {} s", within / 1000)),
+        let tries = addresses.into_iter().filter(SocketAddr::is_ipv4);
+        let mut tries: FuturesUnordered<_> = tries.map(|address| answer(from, address, to, within)).collect();
+        let mut silent = Vec::new();
+        while let Some(answer) = tries.next().await {
+            match answer {
+                Ok(()) => return Reached::Answered,
+                Err(why) => silent.push(why),
+            }
         }
+        if silent.is_empty() {
+            silent.push(format!("{to} has no IPv4 address"));
+        }
+        Reached::Silent(silent.join("; "))
     }
+}
+
+/// Whether an address of `name` answers: why not, with the address where it is not the name itself.
+async fn answer(from: Ipv4Addr, address: SocketAddr, name: &str, within: Duration) -> Result<(), String> {
+    let attempt = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        socket.connect(address).await
+    };
+    let why = match timeout(within, attempt).await {
+        Ok(Ok(_)) => return Ok(()),
+        // A reset is an answer of the peer itself: the way there and back is open.
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", within.as_secs()),
+    };
+    let address = address.to_string();
+    if address == name { Err(format!("{name}: {why}")) } else { Err(format!("{name} ({address}): {why}")) }
 }
 
 /// The errnos of "it is there already" and "it is gone already" (rtnetlink(7)).
@@ -239,7 +275,7 @@ fn is_done_already(act: &Act, code: i32) -> bool {
     const EADDRNOTAVAIL: i32 = -99;
     const ENODEV: i32 = -19;
     match act {
-        Act::AddRule(_) | Act::AddRoute(_) | Act::Address(..) => code == EEXIST,
+        Act::AddRule(_) | Act::AddRoute(_) | Act::AddAddress(..) => code == EEXIST,
         Act::RemoveRule(_) | Act::RemoveRoute(_) => code == ENOENT || code == ESRCH,
         Act::RemoveAddress(_) => code == EADDRNOTAVAIL || code == ENODEV,
         _ => false,

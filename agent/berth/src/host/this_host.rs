@@ -1,14 +1,15 @@
 //! Clocks, chance, and berth's own files.
 
 use super::os_error::words;
+use super::own_directory;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Host, HostError};
 use berth_plan::Millis;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{Group, User, chown};
+use nix::unistd::{Group, User};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,9 +32,8 @@ fn recalled(dir: &str, name: &str) -> Result<Option<String>, HostError> {
 }
 
 fn noted(dir: &str, name: &str, text: &str) -> Result<(), HostError> {
-    let made =
-        fs::create_dir_all(dir).and_then(|()| fs::set_permissions(dir, fs::Permissions::from_mode(0o755)));
-    made.map_err(|error| HostError(format!("make {dir}: {}", words(&error))))?;
+    own_directory::open(Path::new(dir))
+        .map_err(|error| HostError(format!("make {dir}: {}", words(&error))))?;
     replace(&Path::new(dir).join(name), text.as_bytes(), 0o644, None)
 }
 
@@ -47,20 +47,28 @@ fn forgotten(dir: &str, name: &str) -> Result<(), HostError> {
     }
 }
 
-/// Writes beside the file, syncs, renames over it, syncs the directory: a crash leaves the old file or the new one.
-fn replace(path: &Path, bytes: &[u8], mode: u32, group: Option<nix::unistd::Gid>) -> Result<(), HostError> {
+/// Writes beside the file (O_EXCL: whatever has that name is not written through), syncs, renames over it, syncs the
+/// directory: a crash leaves the old file or the new one.
+pub(super) fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    group: Option<nix::unistd::Gid>,
+) -> Result<(), HostError> {
     let failed = |error: std::io::Error| HostError(format!("write {}: {}", path.display(), words(&error)));
     let dir = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
     let beside: PathBuf = dir.join(format!(".{name}.berth-new"));
     forgotten(&dir.display().to_string(), &format!(".{name}.berth-new"))?;
     let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside).map_err(failed)?;
+        OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(&beside).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
+    // By the descriptor: in a directory that others write into, the name may lead elsewhere by now. The group first, or
+    // the mode would hold for another one.
     if let Some(group) = group {
-        chown(&beside, None, Some(group)).map_err(|error| failed(error.into()))?;
+        fchown(&file, None, Some(group.as_raw())).map_err(failed)?;
     }
+    file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)

@@ -6,6 +6,7 @@
 use super::attachments::{as_detached, send_detach};
 use super::lost_service::stop_lost_service;
 use super::slots_seen::{SlotsSeen, observe};
+use super::unmanaged::forget_unmanaged;
 use crate::ports::Refusal;
 use crate::retry::LOOKS;
 use crate::{Boot, Step, Trouble};
@@ -118,10 +119,15 @@ async fn detach(boot: &Boot, slot: &Slot) {
         boot.ports
             .timeline
             .fact(STEP, &format!("{} on {me} is of another slot than its own: detached", attachment.id));
-        if let Err(error) = as_detached(boot.ports.cloud.detach_eni(&attachment.id).await)
-            && error.refusal != Refusal::NotFound
-        {
-            tracing::warn!(attachment = %attachment.id, %error, "detaching on a later look");
+        match as_detached(boot.ports.cloud.detach_eni(&attachment.id).await) {
+            Err(error) if error.refusal != Refusal::NotFound => {
+                tracing::warn!(attachment = %attachment.id, %error, "detaching on a later look");
+            }
+            _ => {
+                if let Some(eni) = &slot.eni {
+                    forget_unmanaged(boot, eni).await;
+                }
+            }
         }
     }
 }
@@ -166,6 +172,9 @@ async fn finish(
         return Ok(());
     }
     let Some(claim) = records.get(&id).and_then(|r| r.claim.as_ref()) else { return Ok(()) };
+    if let Some(eni) = seen.slots.iter().find(|slot| slot.id == id).and_then(|slot| slot.eni.as_ref()) {
+        forget_unmanaged(boot, eni).await;
+    }
     let next = claim.value.given_back(boot.ports.host.unix_time(), "finished what was left to undo");
     match boot.ports.claims.write(id, &next, Some(claim.revision)).await {
         Ok(_) => {

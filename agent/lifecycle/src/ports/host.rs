@@ -8,16 +8,16 @@ use berth_plan::Millis;
 #[error("{0}")]
 pub struct HostError(pub String);
 
-/// This host.
+/// This host. Errors are sentences: which file, and what the system said. A state file's name has no directory.
 #[async_trait]
 pub trait Host: Send + Sync {
     /// Milliseconds since the kernel booted, suspend included (CLOCK_BOOTTIME).
     fn since_boot(&self) -> Millis;
 
-    /// Unix time, milliseconds: for records that people read, never for a decision but the detach note's.
+    /// Unix time, milliseconds; it may jump. For records that people read, never for a decision but the detach note's.
     fn unix_time(&self) -> Millis;
 
-    /// Sleeps.
+    /// Sleeps this many milliseconds. May be dropped at any time.
     async fn sleep(&self, millis: Millis);
 
     /// A number below `bound`, by chance; 0 where the bound is 0.
@@ -26,10 +26,10 @@ pub trait Host: Send + Sync {
     /// A new random UUID, lower case.
     fn uuid(&self) -> String;
 
-    /// Reads a state file of this kernel boot (`/run/berth`); none where it is missing.
+    /// Reads a state file of this kernel boot (`/run/berth`, a tmpfs); none where it is missing.
     fn recall(&self, name: &str) -> Result<Option<String>, HostError>;
 
-    /// Writes a state file of this kernel boot, atomically.
+    /// Writes a state file of this kernel boot, readable for all: a crash leaves the old text or the new one.
     fn note(&self, name: &str, text: &str) -> Result<(), HostError>;
 
     /// Removes a state file of this kernel boot; done where it is missing.
@@ -38,22 +38,23 @@ pub trait Host: Send + Sync {
     /// As `recall`, of files that survive a reboot (`/var/lib/berth`).
     fn recall_lasting(&self, name: &str) -> Result<Option<String>, HostError>;
 
-    /// As `note`, of files that survive a reboot, synced to the disk.
+    /// As `note`, of files that survive a reboot: on the disk (fsync) when it returns.
     fn note_lasting(&self, name: &str, text: &str) -> Result<(), HostError>;
 
     /// As `forget`, of files that survive a reboot.
     fn forget_lasting(&self, name: &str) -> Result<(), HostError>;
 
-    /// Reads the user's base file.
+    /// The bytes of a file by its path, links followed; an error where it is missing.
     fn read_file(&self, path: &str) -> Result<Vec<u8>, HostError>;
 
-    /// The file's bytes; none where it is missing.
+    /// As `read_file`; none where it is missing.
     fn existing_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostError>;
 
     /// The file that a path leads to, its links followed; a part that is missing stays as it is. Refused where the path
     /// itself is a link that another user than root may change: what root writes there goes where that user likes.
     fn real_path(&self, path: &str) -> Result<String, HostError>;
 
-    /// Writes a file atomically, in the place of a link where the path is one; mode 0640, owner root, group of `user`.
+    /// Writes a file atomically and synced, in the place of a link where the path is one; mode 0640, owner root, group of
+    /// `user`: nobody else reads it at any moment. An error where there is no such user or group.
     fn write_file(&self, path: &str, bytes: &[u8], user: &str) -> Result<(), HostError>;
 }

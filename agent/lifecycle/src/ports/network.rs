@@ -15,29 +15,39 @@ pub struct NetworkError(pub String);
 pub enum Reached {
     /// An answer came: accepted, or refused by the peer itself.
     Answered,
-    /// No answer.
+    /// No answer: which peer, and of each of its addresses what became of the attempt.
     Silent(String),
 }
 
-/// The kernel by netlink.
+/// The kernel by rtnetlink(7) and /proc/sys, and connections from the slot's address.
+///
+/// Looks may be repeated at will. An act that is done already succeeds: what is to be added is there, what is to be
+/// removed is gone.
 #[async_trait]
 pub trait Network: Send + Sync {
-    /// Waits until a link with this address is there: woken by the kernel, not by a clock. False when the time has passed.
-    async fn appeared(&self, mac: MacAddress, within: Millis) -> Result<bool, NetworkError>;
+    /// Waits until a link with this address is there, woken by the kernel (RTM_NEWLINK) and not by a clock. Calls `waiting`
+    /// once, where it is not there at the first look. False when `within` milliseconds have passed.
+    async fn wait_for_link(
+        &self,
+        mac: MacAddress,
+        within: Millis,
+        waiting: &(dyn Fn() + Sync),
+    ) -> Result<bool, NetworkError>;
 
     /// What the kernel holds of the link with this address, and of berth's marks; none where there is no such link.
-    async fn look(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError>;
+    async fn link(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError>;
 
-    /// What bears berth's marks, whatever became of the link: an interface that is pulled out takes its addresses and
+    /// What has berth's mark, whatever became of the link: an interface that is pulled out takes its addresses and
     /// routes along and leaves the rules. A `Seen` without a link.
-    async fn marks(&self) -> Result<Seen, NetworkError>;
+    async fn marked(&self) -> Result<Seen, NetworkError>;
 
-    /// Carries out one act on the link of `seen`.
+    /// Carries out one act on the link of `seen`. An error where that link has another name by now.
     async fn apply(&self, seen: &Seen, act: &Act) -> Result<(), NetworkError>;
 
-    /// The index of the link by which a packet from `from` to `to` would leave: `ip route get to from`.
-    async fn way_out(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<u32, NetworkError>;
+    /// The index of the link by which a packet from `from` to `to` would leave: `ip route get TO from FROM`.
+    async fn route_lookup(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<u32, NetworkError>;
 
-    /// Opens a TCP connection from `from` to `to`, a `host:port`, and closes it at once.
+    /// Opens a TCP connection from `from` to a `host:port` and closes it at once: to all IPv4 addresses of the name side by
+    /// side, and one that answers is enough. `within` milliseconds for the resolver, and for each address.
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached;
 }

@@ -3,6 +3,7 @@
 use crate::parts::attachments::worth_another_try;
 use crate::parts::held::Held;
 use crate::parts::stray_attachments;
+use crate::parts::unmanaged::mark_unmanaged;
 use crate::ports::Refusal;
 use crate::retry::{LOOKS, Patience, pause};
 use crate::{Boot, Step, Trouble};
@@ -17,6 +18,8 @@ pub(crate) async fn attach_eni(boot: &Boot, held: &Held, picture: &Picture) -> R
     let me = &boot.me.instance;
     let mut indexes = picture.instances.get(me).map(|me| me.indexes.clone()).unwrap_or_default();
     let mut tries = 0;
+    // Also where it is attached already: after a reboot the managers know nothing of it.
+    mark_unmanaged(boot, &eni).await;
     loop {
         if is_on(&eni, me) {
             return Ok(());

@@ -11,6 +11,7 @@ use crate::parts::judge::{judge, observed};
 use crate::parts::notes;
 use crate::parts::slots_seen::{SlotsSeen, observe};
 use crate::parts::target::{Target, Targeted};
+use crate::parts::unmanaged::mark_unmanaged;
 use crate::ports::Refusal;
 use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
@@ -216,6 +217,7 @@ async fn try_attach(boot: &Boot, slot: &Slot, taken: &mut Places) -> Result<Opti
         }
         (None, Some(eni)) => {
             let index = free_device_index(&taken.indexes);
+            mark_unmanaged(boot, eni).await;
             let attempt = boot.ports.cloud.attach_eni(&eni.id, me, index).await;
             if matches!(&attempt, Err(error) if error.refusal == Refusal::PlaceTaken) {
                 taken.indexes.insert(index);

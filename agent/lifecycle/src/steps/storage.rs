@@ -3,6 +3,7 @@
 use crate::parts::held::Held;
 use crate::parts::held::write_claim;
 use crate::parts::lost_service::stop_lost_service;
+use crate::parts::wait_for_attached::wait_for_attached;
 use crate::ports::{Device, DiskError};
 use crate::retry::{Next, Patience, retry};
 use crate::{Boot, Step, Trouble};
@@ -18,18 +19,12 @@ use berth_plan::service::identity::MOVE_FROM_ROOT;
 
 const STEP: Step = Step::Storage;
 
-/// For how long the kernel is waited for before the state of the attachment is asked for again.
-const APPEARS_WITHIN: Millis = 20_000;
-
 /// For how long a check may go on where no deadline is nearer: e2fsck reads all inodes of a volume of 16 TiB in an hour or so
 /// (assumed).
 const CHECKED_WITHIN: Millis = 2 * 3_600_000;
 
 /// A replay of the journal has this long, however near the deadline.
 const CHECKED_AT_LEAST: Millis = 300_000;
-
-/// How many spaced reads must agree that the volume is not attached: one may be behind.
-const AGREEING_READS: u32 = 3;
 
 /// Mounts the slot's volume. Gives back the slot as it is held now.
 pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Trouble> {
@@ -124,42 +119,17 @@ async fn mount_volume(
 
 /// Waits for the kernel to show the volume's device.
 async fn wait_for_device(boot: &Boot, volume: &VolumeSeen) -> Result<Box<dyn Device>, Trouble> {
-    let began = boot.ports.host.since_boot();
-    let mut absent = 0;
     boot.ports.timeline.waiting(STEP, &format!("the device of {}", volume.id));
-    loop {
-        let within = boot.within(APPEARS_WITHIN);
-        if let Some(device) =
-            boot.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))?
-        {
-            return Ok(device);
-        }
-        let waited = (boot.ports.host.since_boot() - began) / 1000;
-        let seen = boot.ports.cloud.volumes_of(&boot.me.instance).await;
-        let state = match &seen {
-            Ok(volumes) => volumes
-                .iter()
-                .find(|v| v.id == volume.id)
-                .and_then(|v| v.attachments.iter().find(|a| a.instance == boot.me.instance))
-                .map_or("not attached", |a| a.state.as_str())
-                .to_owned(),
-            Err(error) => error.to_string(),
-        };
-        let sentence = format!(
-            "{}: waiting for a device with the serial {}, EC2 says \"{state}\" after {waited} s",
-            volume.id,
-            volume.id.serial()
-        );
-        boot.ports.timeline.waiting(STEP, &sentence);
-        // Detached by somebody: waiting for its device would be in vain.
-        absent = if state == "not attached" { absent + 1 } else { 0 };
-        if absent >= AGREEING_READS {
-            return Err(boot.attach_was_undone(STEP, sentence));
-        }
-        if boot.is_overdue() {
-            return Err(Trouble::new(STEP, Kind::Host, sentence));
-        }
-    }
+    let shown = async |within| {
+        boot.ports.disks.appeared(&volume.id, within).await.map_err(|e| Trouble::disk(STEP, e))
+    };
+    let state = async || {
+        let volumes = boot.ports.cloud.volumes_of(&boot.me.instance).await?;
+        let mut attachments = volumes.into_iter().filter(|v| v.id == volume.id).flat_map(|v| v.attachments);
+        Ok(attachments.find(|a| a.instance == boot.me.instance).map(|a| a.state.to_string()))
+    };
+    let what = format!("{}: waiting for a device with the serial {}", volume.id, volume.id.serial());
+    wait_for_attached(boot, STEP, &what, shown, state).await
 }
 
 /// Before e2fsck makes a `lost+found` among the logs.

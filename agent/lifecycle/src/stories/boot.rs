@@ -4,7 +4,7 @@ use super::on_trouble::{After, settle};
 use crate::parts::stray_attachments;
 use crate::steps::{
     attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, prove_identity,
-    refuse_unfit, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
+    refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
     wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
@@ -59,9 +59,10 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
         prove_identity(boot, &held).await?;
         Ok(held)
     });
-    let ((), held) = try_join(address, disk).await?;
+    let (network, held) = try_join(address, disk).await?;
     timed(boot, Step::Configure, write_configuration(boot, &held)).await?;
     let (held, registration) = timed(boot, Step::Start, start_service(boot, held)).await?;
+    repair_network(boot, &held, network.as_ref()).await?;
     if has_signalled_success(boot) {
         return Ok(Ended::Ready(held.slot.id));
     }

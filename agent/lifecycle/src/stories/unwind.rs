@@ -7,6 +7,7 @@
 use crate::parts::agreement::Agreement;
 use crate::parts::attachments::{as_detached, attached_by_claim, attached_here, send_detach};
 use crate::parts::settled;
+use crate::parts::unmanaged::forget_unmanaged;
 use crate::retry::LOOKS;
 use crate::{Boot, Progress, Step, Trouble};
 use berth_plan::network::undo;
@@ -66,6 +67,9 @@ pub(crate) async fn unwind(boot: &Boot, why: Why<'_>) -> Result<Unwound, Trouble
     }
     undo_on_host(boot, &slot).await?;
     let left = detach(boot, &slot).await;
+    if let Some(eni) = slot.eni.as_ref().filter(|_| left.is_empty()) {
+        forget_unmanaged(boot, eni).await;
+    }
     give_back(boot, slot.id, why, &left).await?;
     boot.progressed(forget_slot);
     if left.is_empty() {
@@ -153,7 +157,7 @@ async fn undo_on_host(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {
     if serial.is_some() && mounted.and_then(|mounted| mounted.serial) == serial {
         boot.ports.disks.unmount(at).await.map_err(|e| Trouble::disk(STEP, e))?;
     }
-    let marks = boot.ports.network.marks().await.map_err(|e| Trouble::network(STEP, e))?;
+    let marks = boot.ports.network.marked().await.map_err(|e| Trouble::network(STEP, e))?;
     for act in undo(&marks) {
         boot.ports.network.apply(&marks, &act).await.map_err(|e| Trouble::network(STEP, e))?;
     }

@@ -4,7 +4,8 @@ use crate::host::os_error::words;
 use berth_lifecycle::ports::DiskError;
 use berth_plan::disk::whose::of_errno;
 use berth_plan::service::identity::{Found, MetaProperties};
-use nix::unistd::{Gid, Uid, User, chown, fchownat};
+use nix::errno::Errno;
+use nix::unistd::User;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -97,8 +98,7 @@ fn failed(act: &str, path: &str, error: &io::Error) -> DiskError {
     DiskError::of(of_errno(error.raw_os_error()), format!("{act} {path}: {}", words(error)))
 }
 
-/// Makes the log dir and gives it to the user. A tree of millions of segments is walked only where its root is not
-/// the user's.
+/// Makes the log dir and gives it to the user.
 pub(super) fn prepare(mount: &str, log_dir: &str, user: &str) -> Result<(), DiskError> {
     let configuration = DiskError::Configuration;
     let owner = User::from_name(user)
@@ -113,37 +113,18 @@ pub(super) fn prepare(mount: &str, log_dir: &str, user: &str) -> Result<(), Disk
             "{mount} has a lost+found and is the log dir: Kafka takes it for a broken partition and exits; look what xfs_repair saved there, then remove it"
         )));
     }
-    fs::create_dir_all(log_dir).map_err(|error| failed("make", log_dir, &error))?;
-    let root = fs::metadata(log_dir).map_err(|error| failed("look at", log_dir, &error))?;
-    if (root.uid(), root.gid()) == (owner.uid.as_raw(), owner.gid.as_raw()) {
-        return Ok(());
-    }
-    tracing::info!(log_dir, user, "giving the log dir to its user");
-    // The root last: a walk that was cut short is begun again.
-    give(Path::new(log_dir), owner.uid, owner.gid)
-        .and_then(|()| chown(log_dir, Some(owner.uid), Some(owner.gid)).map_err(Into::into))
-        .map_err(|error: io::Error| {
-            let sentence = format!("give {log_dir} to {user}: {}", words(&error));
-            DiskError::of(of_errno(error.raw_os_error()), sentence)
-        })
-}
-
-/// All below `dir`, links themselves and not what they lead to.
-fn give(dir: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give(&entry.path(), uid, gid)?;
+    super::log_dir_owner::make_and_give(mount, log_dir, owner.uid, owner.gid).map_err(|error| {
+        match error.raw_os_error().map(Errno::from_raw) {
+            // What O_DIRECTORY with O_NOFOLLOW answers for a symbolic link, and for a file.
+            Some(Errno::ENOTDIR | Errno::ELOOP) => configuration(format!(
+                "{log_dir} is no directory of the volume; name the directory itself in `volume.log_dir`"
+            )),
+            _ => {
+                let sentence = format!("give {log_dir} to {user}: {}", words(&error));
+                DiskError::of(of_errno(error.raw_os_error()), sentence)
+            }
         }
-        fchownat(
-            nix::fcntl::AT_FDCWD,
-            &entry.path(),
-            Some(uid),
-            Some(gid),
-            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
-        )?;
-    }
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What of berth is in the kernel, whatever EC2 says of the interface it was made for: for people.
 
+use super::Kernel;
 use super::messages::name;
-use super::{Kernel, failed};
 use berth_lifecycle::ports::NetworkError;
 use berth_plan::network::{Route, Rule};
-use futures_util::TryStreamExt;
 use netlink_packet_route::link::LinkFlags;
 use std::net::Ipv4Addr;
 
@@ -23,8 +22,7 @@ impl Kernel {
     pub(crate) async fn ours(&self) -> Result<Ours, NetworkError> {
         let (routes, rules, addresses) = (self.routes().await?, self.rules().await?, self.addresses().await?);
         let mut links = Vec::new();
-        let mut all = self.handle.link().get().execute();
-        while let Some(link) = all.try_next().await.map_err(failed("list links".to_owned()))? {
+        for link in self.links().await? {
             let index = link.header.index;
             if !routes.iter().any(|route| route.link == index) {
                 continue;
