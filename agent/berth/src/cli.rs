@@ -18,13 +18,14 @@ pub(crate) struct Cli {
 }
 
 const EXAMPLES: &str = "Examples:
-  berth boot                                  take a slot, bring it up, start the service, tell the truth
+  berth boot                                  take a slot, bring it up, start the service, signal the outcome
   berth plan                                  what a boot would do now, and why; changes nothing
   berth plan --if-terminated i-0123456789abcdef0
   berth slot list                             who has which slot, and what is marked faulty
-  berth status --json                         slot, claim, holders, mount, routes, service, what is awaited
+  berth status                                which broker this is, how it stands, and what to do next
+  berth status --json                         the same with all records: slot, claim, holders, mount, routes, steps
 
-Exit codes: 0 done, 1 failed, 78 configuration.";
+Exit codes: 0 done, 1 failed, 70 a bug, 78 configuration, 143 ended by SIGTERM, 130 by Ctrl-C.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 
 mod boot;
 mod gate;
+mod page;
 mod plan;
 mod slot;
 mod status;

@@ -10,6 +10,7 @@ mod commands;
 mod host;
 mod panics;
 mod service;
+mod units;
 mod wiring;
 mod zookeeper;
 

@@ -21,43 +21,60 @@ pub struct Here<'a> {
     pub is_up: Option<bool>,
 }
 
-/// Every contradiction, one sentence each.
-pub fn conflicts(here: &Here<'_>, records: &BTreeMap<BrokerId, SlotRecords>) -> Vec<String> {
+/// A contradiction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// For a person.
+    pub sentence: String,
+    /// Whether it shows a service that runs on an instance which no longer has the slot.
+    pub is_zombie: bool,
+}
+
+/// Every contradiction.
+pub fn conflicts(here: &Here<'_>, records: &BTreeMap<BrokerId, SlotRecords>) -> Vec<Conflict> {
     let Here { me, mount, .. } = here;
-    let mut found: Vec<String> = records
+    let is_up = here.is_up == Some(true);
+    let mut found: Vec<Conflict> = records
         .iter()
         .filter_map(|(id, records)| Some(format!("slot {id}: {}", records.unreadable.as_ref()?)))
+        .map(|sentence| Conflict { sentence, is_zombie: false })
         .collect();
+    let mut found_zombie = |is_zombie: bool, sentence: String| found.push(Conflict { sentence, is_zombie });
     let claims = || records.iter().filter_map(|(id, r)| Some((*id, &r.claim.as_ref()?.value)));
     for (id, claim) in claims() {
-        let bears = volume(claim).filter(|volume| Some(volume.serial().as_str()) == here.mounted);
-        if let Some(volume) = bears.filter(|_| claim.names() != Some(*me)) {
+        let mounted = volume(claim).filter(|volume| Some(volume.serial().as_str()) == here.mounted);
+        if let Some(volume) = mounted.filter(|_| claim.names() != Some(*me)) {
             let whom = claim.names().map_or("nobody", InstanceId::as_str);
-            found.push(format!("{mount} bears {volume}, the volume of slot {id}, whose claim names {whom}"));
+            found_zombie(
+                is_up,
+                format!("{mount} has {volume}, the volume of slot {id}, whose claim names {whom}"),
+            );
         }
     }
     let mine: Vec<(BrokerId, &Claim)> =
         claims().filter(|(_, c)| c.state == State::Held && c.names() == Some(*me)).collect();
     if mine.len() > 1 {
         let ids: Vec<String> = mine.iter().map(|(id, _)| id.to_string()).collect();
-        found.push(format!("the claims of slots {} name this instance", ids.join(" and ")));
+        found_zombie(false, format!("the claims of slots {} name this instance", ids.join(" and ")));
     }
     for (id, claim) in mine.iter().filter(|(_, claim)| claim.started.is_some()) {
         let Some(volume) = volume(claim) else { continue };
         if here.attached.is_some_and(|attached| !attached.contains(volume)) {
-            found.push(format!(
-                "slot {id} is started on this instance, but EC2 shows {volume} not attached to it"
-            ));
+            found_zombie(
+                is_up,
+                format!("slot {id} is started on this instance, but EC2 shows {volume} not attached to it"),
+            );
         }
-        if here.is_up == Some(true) && here.mounted != Some(volume.serial().as_str()) {
-            found.push(format!(
-                "the service is up, but {mount} does not bear {volume}, the volume of slot {id}"
-            ));
+        if is_up && here.mounted != Some(volume.serial().as_str()) {
+            found_zombie(
+                false,
+                format!("the service is up, but {mount} does not have {volume}, the volume of slot {id}"),
+            );
         }
     }
     let is_claimed = claims().any(|(_, claim)| claim.names() == Some(*me));
-    if here.is_up == Some(true) && !is_claimed {
-        found.push("the service is up, but no claim names this instance".to_owned());
+    if is_up && !is_claimed {
+        found_zombie(true, "the service is up, but no claim names this instance".to_owned());
     }
     found
 }
@@ -102,7 +119,24 @@ mod tests {
     fn of(claims: Vec<Claim>, mounted: Option<&str>, attached: Option<&[VolumeId]>, up: bool) -> Vec<String> {
         let me = instance(1);
         let here = Here { me: &me, mount: "/kafkalogs", mounted, attached, is_up: Some(up) };
-        conflicts(&here, &records(claims))
+        conflicts(&here, &records(claims)).into_iter().map(|conflict| conflict.sentence).collect()
+    }
+
+    fn zombies(claims: Vec<Claim>, mounted: Option<&str>, attached: Option<&[VolumeId]>, up: bool) -> usize {
+        let me = instance(1);
+        let here = Here { me: &me, mount: "/kafkalogs", mounted, attached, is_up: Some(up) };
+        conflicts(&here, &records(claims)).iter().filter(|conflict| conflict.is_zombie).count()
+    }
+
+    #[test]
+    fn only_a_service_that_runs_without_its_slot_is_a_zombie() {
+        let volume = ["vol-00000000000000001".parse().unwrap()];
+        assert_eq!(zombies(vec![started(1)], Some(SERIAL), Some(&volume), true), 0);
+        assert_eq!(zombies(vec![started(2)], Some(SERIAL), None, false), 0, "it does not run");
+        assert_eq!(zombies(vec![started(1), started(1)], Some(SERIAL), None, true), 0);
+        assert_eq!(zombies(vec![started(2)], Some(SERIAL), None, true), 2);
+        assert_eq!(zombies(vec![started(1)], Some(SERIAL), Some(&[]), true), 1, "its volume is detached");
+        assert_eq!(zombies(vec![], None, None, true), 1);
     }
 
     #[test]
@@ -116,7 +150,7 @@ mod tests {
     fn a_zombie_is_told_by_its_mount_and_by_its_service() {
         let told = of(vec![started(2)], Some(SERIAL), None, true);
         assert!(
-            told[0].contains("/kafkalogs bears vol-00000000000000001") && told[0].contains("0002"),
+            told[0].contains("/kafkalogs has vol-00000000000000001") && told[0].contains("0002"),
             "{told:?}"
         );
         assert_eq!(told[1], "the service is up, but no claim names this instance");
@@ -132,7 +166,7 @@ mod tests {
     #[test]
     fn a_started_slot_without_its_volume_and_two_claims_are_told() {
         let told = of(vec![started(1)], None, Some(&[]), true);
-        assert!(told[0].contains("not attached") && told[1].contains("does not bear"), "{told:?}");
+        assert!(told[0].contains("not attached") && told[1].contains("does not have"), "{told:?}");
         let told = of(vec![started(1), started(1)], Some(SERIAL), None, true);
         assert_eq!(told, ["the claims of slots 0 and 1 name this instance"]);
     }
@@ -141,6 +175,6 @@ mod tests {
     fn what_nobody_could_see_contradicts_nothing() {
         let me = instance(1);
         let here = Here { me: &me, mount: "/m", mounted: Some(SERIAL), attached: None, is_up: None };
-        assert_eq!(conflicts(&here, &records(vec![started(1)])), [""; 0]);
+        assert_eq!(conflicts(&here, &records(vec![started(1)])), []);
     }
 }

@@ -1,6 +1,6 @@
 //! What the kernel should hold for the slot's interface, and the acts that bring it there.
 //!
-//! berth owns table 7001, rules of priority 7001, and what bears protocol 190: only that is changed or removed.
+//! berth owns table 7001, rules of priority 7001, and what has protocol 190: only that is changed or removed.
 //! Everything else belongs to the host.
 
 use crate::{MacAddress, Subnet};
@@ -73,7 +73,7 @@ pub struct Rule {
     pub priority: u32,
 }
 
-/// An address that bears berth's mark (IFA_PROTO, Linux 5.18). An older kernel keeps no mark: there it goes with its link.
+/// An address that has berth's mark (IFA_PROTO, Linux 5.18). An older kernel keeps no mark: there it goes with its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Marked {
     /// Index of its link.
@@ -99,11 +99,11 @@ pub struct Seen {
     pub max_mtu: Option<u32>,
     /// IPv4 addresses and prefix lengths on it.
     pub addresses: Vec<(Ipv4Addr, u8)>,
-    /// Routes that bear berth's mark.
+    /// Routes that have berth's mark.
     pub routes: Vec<Route>,
-    /// Rules that bear berth's mark.
+    /// Rules that have berth's mark.
     pub rules: Vec<Rule>,
-    /// Addresses that bear berth's mark, on any link.
+    /// Addresses that have berth's mark, on any link.
     pub marked: Vec<Marked>,
     /// The settings of [`SYSCTLS`] that exist, by path below /proc/sys.
     pub sysctls: BTreeMap<String, String>,
@@ -166,7 +166,7 @@ pub fn plan(wanted: &Wanted, seen: &Seen) -> Vec<Act> {
     acts
 }
 
-/// The acts that take away all that bears berth's mark: rules first, so that no packet meets an empty table; the latest
+/// The acts that take away all that has berth's mark: rules first, so that no packet meets an empty table; the latest
 /// address first, because the earliest of a subnet would take the others along.
 pub fn undo(seen: &Seen) -> Vec<Act> {
     let rules = seen.rules.iter().copied().map(Act::RemoveRule);

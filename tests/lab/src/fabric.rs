@@ -1,5 +1,5 @@
 //! The VPC of one lab: the namespace `fab` routes between the ports of network interfaces, one veth pair each and no bridge,
-//! and drops what leaves by a port whose addresses it does not bear, as EC2's source check does. A broker that answers by
+//! and drops what leaves by a port whose addresses it does not have, as EC2's source check does. A broker that answers by
 //! the wrong interface is really not heard. `srv` hangs off it and carries the metadata service, the API, ZooKeeper and the
 //! clients.
 

@@ -62,8 +62,8 @@ impl Host {
         Ok(Host { netns: names("/run/netns"), loops, mounts, sysctls })
     }
 
-    /// What of this reading bears the id of a lab.
-    pub fn bearing(&self, lab: &str) -> Vec<String> {
+    /// What of this reading has the id of a lab.
+    pub fn with_id(&self, lab: &str) -> Vec<String> {
         let empty = Host {
             netns: BTreeSet::new(),
             loops: BTreeSet::new(),
@@ -74,7 +74,7 @@ impl Host {
     }
 
     /// What `after` has that this reading did not, as far as it names this lab; and every global sysctl that changed,
-    /// whoever did it. Other labs of the machine come and go meanwhile, so what does not bear our id is not ours to judge.
+    /// whoever did it. Other labs of the machine come and go meanwhile, so what does not have our id is not ours to judge.
     pub fn left_by(&self, lab: &str, after: &Host) -> Vec<String> {
         let mut left = Vec::new();
         let mut new = |kind: &str, before: &BTreeSet<String>, now: &BTreeSet<String>| {

@@ -149,7 +149,7 @@ impl World {
     }
 
     /// Makes everything but the instances on a ground that is there already and stays when this world ends. The ground
-    /// bears one world at a time: its addresses are the world's.
+    /// has one world at a time: its addresses are the world's.
     pub fn make_on(ground: &Ground, scenario: Scenario, story: Story) -> Result<World> {
         let before = Host::read()?;
         let ledger = Arc::new(Ledger::open()?);

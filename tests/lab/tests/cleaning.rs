@@ -46,8 +46,8 @@ fn up() -> (Child, String) {
 
 fn named_by(id: &str) -> Vec<String> {
     let empty = Host::read().unwrap();
-    // What bears the id now is what a reading without it lacks.
-    let mut left = empty.bearing(id);
+    // What has the id now is what a reading without it lacks.
+    let mut left = empty.with_id(id);
     left.extend(std::fs::metadata(format!("/run/berth-lab/{id}")).map(|_| "its state directory".to_owned()));
     left.extend(
         std::fs::metadata(format!("/var/tmp/berth-lab/{id}")).map(|_| "its data directory".to_owned()),

@@ -1,7 +1,7 @@
-//! One instance meets slots whose volumes bear other people's data: each is passed over with its own reason and on
+//! One instance meets slots whose volumes have other people's data: each is passed over with its own reason and on
 //! record, unchanged, and the first that it may have is taken. Noise is formatted with consent and not without.
 //!
-//! Every volume but the last bears the consent: the tag alone allows nothing.
+//! Every volume but the last has the consent: the tag alone allows nothing.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod common;

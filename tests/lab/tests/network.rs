@@ -1,5 +1,5 @@
 //! What the network sees of a slot's interface before and after `berth boot`: the VPC's router drops what leaves by an
-//! interface that does not bear its source address, as EC2 does, and a capture on its ports says which way answers went.
+//! interface that does not have its source address, as EC2 does, and a capture on its ports says which way answers went.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 mod common;

@@ -63,7 +63,7 @@ grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip
     shell(world, on, line).await
 }
 
-/// Without what bears berth's mark or is of the link that berth configures.
+/// Without what has berth's mark or is of the link that berth configures.
 fn without(kernel: &str, link: &str) -> Vec<String> {
     let of_link = [format!(": {link}"), format!("dev {link} "), format!("/conf/{link}/")];
     let others = kernel
@@ -80,7 +80,7 @@ fn same(before: &str, after: &str, link: &str) {
     assert!(before.len() > 100, "{before:#?}");
 }
 
-/// What bears berth's mark in the rules and routes.
+/// What has berth's mark in the rules and routes.
 async fn marks(world: &World, on: &Known) -> Vec<String> {
     let line = "ip -d rule show | grep 'proto 190'; ip -d route show table all | grep 'proto 190'; true";
     shell(world, on, line).await.lines().map(str::to_owned).collect()

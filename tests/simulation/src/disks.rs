@@ -1,4 +1,4 @@
-//! Devices and mounts: a device is there when EC2 says that its volume is attached, and bears what is on the volume.
+//! Devices and mounts: a device is there when EC2 says that its volume is attached, and has what is on the volume.
 
 use crate::content::{Content, SIZE};
 use crate::host::Mount;

@@ -40,7 +40,7 @@ pub struct Host {
     pub unit_command: Option<String>,
     /// Links by MAC, the primary one left out.
     pub links: BTreeMap<String, Seen>,
-    /// Rules that bear berth's mark. They belong to no link and outlive each.
+    /// Rules that have berth's mark. They belong to no link and outlive each.
     pub ip_rules: Vec<Rule>,
     /// Interfaces, by MAC, that the other managers of the host's network were told to leave alone. In `/run`.
     pub unmanaged: BTreeSet<String>,

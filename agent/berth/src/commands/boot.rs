@@ -4,7 +4,7 @@ use super::failed;
 use crate::aws::imds;
 use crate::host::ThisHost;
 use crate::host::lock_file;
-use crate::host::timeline::Shown;
+use crate::host::timeline::{Outcome, Shown};
 use crate::panics::caught;
 use crate::wiring::{Wiring, token, wire};
 use berth_lifecycle::ports::{Host, Timeline};
@@ -12,6 +12,7 @@ use berth_lifecycle::stories::boot::{Ended, boot as story};
 use berth_lifecycle::stories::unconfigured as story_without_configuration;
 use berth_lifecycle::{Boot, Step, deadline, metadata_patience};
 use berth_plan::config::Config;
+use berth_plan::outcome::EXIT_CONFIGURATION;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,12 +54,12 @@ pub(super) async fn boot(config: Config) -> u8 {
         wiring.zookeeper.close().await;
         Ok::<_, String>(ended)
     };
-    let (code, how) = match caught(ended).await {
+    let (outcome, code, how) = match caught(ended).await {
         Ok(Ok(ended)) => ended,
-        Ok(Err(sentence)) => (1, sentence),
+        Ok(Err(sentence)) => (Outcome::GaveUp, 1, sentence),
         Err(bug) => crashed(config, &bug).await,
     };
-    timeline.end(&how);
+    timeline.end(outcome, code, &how);
     if code == 0 {
         tracing::info!("{how}");
         return 0;
@@ -67,14 +68,14 @@ pub(super) async fn boot(config: Config) -> u8 {
 }
 
 /// What becomes of a boot that a bug ended. Once its deadline is over nobody waits for another try: it is told.
-async fn crashed(config: Config, bug: &str) -> (u8, String) {
+async fn crashed(config: Config, bug: &str) -> (Outcome, u8, String) {
     if ThisHost.since_boot() < deadline(&ThisHost, &config) {
-        return (CRASHED, format!("{bug}; it is run again"));
+        return (Outcome::CutOff, CRASHED, format!("{bug}; it is run again"));
     }
     if let Err(again) = caught(tell_failure(config, bug)).await {
         tracing::error!("failure could not be told: {again}");
     }
-    (1, bug.to_owned())
+    (Outcome::GaveUp, 1, bug.to_owned())
 }
 
 /// Identity, and all that hangs on it. Nothing is touched so far.
@@ -117,7 +118,7 @@ async fn tell_failure(config: Config, sentence: &str) {
         let wiring = wire(config, metadata, timeline.clone()).await?;
         let token = token(&wiring.agent.me)?;
         story_without_configuration(&Boot::new(wiring.agent, token, deadline)).await;
-        timeline.end(sentence);
+        timeline.end(Outcome::GaveUp, EXIT_CONFIGURATION, sentence);
         Ok::<_, String>(())
     };
     if let Err(why) = told.await {
@@ -133,7 +134,7 @@ async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static s
 }
 
 /// A run that was ended in the midst. It tells nobody; what it was telling just then may have been heard.
-fn cut_off((signal, code): (&str, u8), timeline: &Shown) -> (u8, String) {
+fn cut_off((signal, code): (&str, u8), timeline: &Shown) -> (Outcome, u8, String) {
     let steps = timeline.under_way();
     let told = if steps.contains(&Step::Signal) {
         "what it was telling may have been heard and is told again"
@@ -143,13 +144,13 @@ fn cut_off((signal, code): (&str, u8), timeline: &Shown) -> (u8, String) {
     let steps: Vec<&str> = steps.into_iter().map(Step::name).collect();
     let at =
         if steps.is_empty() { "between two steps".to_owned() } else { format!("at: {}", steps.join(", ")) };
-    (code, format!("ended by {signal} {at}; {told}, the next run goes on"))
+    (Outcome::CutOff, code, format!("ended by {signal} {at}; {told}, the next run goes on"))
 }
 
-fn ended_as(state: &Boot, ended: Ended) -> (u8, String) {
+fn ended_as(state: &Boot, ended: Ended) -> (Outcome, u8, String) {
     match ended {
-        Ended::Ready(slot) => (0, format!("broker {slot} is ready on {}", state.me.instance)),
-        Ended::NotNow(why) => (0, why),
-        Ended::GaveUp(sentence, code) => (code, sentence),
+        Ended::Ready(slot) => (Outcome::Ready, 0, format!("broker {slot} is ready on {}", state.me.instance)),
+        Ended::NotNow(why) => (Outcome::NotNow, 0, why),
+        Ended::GaveUp(sentence, code) => (Outcome::GaveUp, code, sentence),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It ends with the code that the boot would end with, where that is known already, and with 1 where it could not look.
 
+mod text;
+
 use super::failed;
 use crate::aws::imds;
 use crate::host::timeline::LastWait;
@@ -47,78 +49,20 @@ pub(super) async fn plan(config: Config, gone: BTreeSet<InstanceId>, as_json: bo
         }
     };
     if as_json {
-        println!("{:#}", json_of(&preview));
+        println!("{:#}", json_of(&preview, &me));
         return preview.exit();
     }
-    println!("{me} would {}", preview.sentence());
-    for note in &preview.notes {
-        println!("  {note}");
-    }
-    println!("\nslots of cluster {} in {zone}:", wiring.agent.config.cluster);
-    for slot in &preview.slots {
-        let mark = if preview.slot() == Some(slot.slot.id) { "  <- this one" } else { "" };
-        println!("  {:>6}  {}{mark}", slot.slot.id, parts(slot));
-        println!("          {}", stands(slot));
-        if let Some(disk) = &slot.disk {
-            println!("          volume: {disk}");
-        }
-    }
-    println!("\nnothing was changed");
+    print!("{}", text::text(&preview, &wiring.agent.config.cluster, &me, &zone));
     preview.exit()
 }
 
-/// Its resources.
-fn parts(of: &SlotPreview) -> String {
-    let volume = of.slot.volume.as_ref().map(|v| format!("{} {}", v.id, v.state));
-    let eni = of.slot.eni.as_ref().map(|eni| {
-        let addresses: Vec<String> = eni.addresses.iter().map(ToString::to_string).collect();
-        format!("{} {}", eni.id, addresses.join(" "))
-    });
-    volume.into_iter().chain(eni).collect::<Vec<_>>().join(", ")
+/// Whether the claim says that this instance has the slot.
+fn is_mine(of: &SlotPreview, me: &InstanceId) -> bool {
+    let claim = of.records.claim.as_ref().map(|claim| &claim.value);
+    claim.is_some_and(|claim| claim.state == State::Held && claim.names() == Some(me))
 }
 
-/// Who has it, and whether it is vacant.
-fn stands(of: &SlotPreview) -> String {
-    let mut parts = vec![claim(of)];
-    parts.extend(of.holders.iter().map(|(id, state)| format!("{id} {}: {state}", witnesses(of, id))));
-    parts.extend(of.records.intent.iter().map(|intent| format!("intent of {}", intent.instance)));
-    parts.extend(of.registration.iter().map(|registration| {
-        let host = registration.endpoints.first().map_or("an unknown host", |(host, _)| host.as_str());
-        format!("registered at {host}")
-    }));
-    parts.push(match &of.vacancy {
-        Ok(_) => "vacant for this instance".to_owned(),
-        Err(reason) => format!("not vacant: {reason}"),
-    });
-    parts.join("; ")
-}
-
-fn claim(of: &SlotPreview) -> String {
-    let Some(claim) = of.records.claim.as_ref().map(|claim| &claim.value) else {
-        let unreadable = of.records.unreadable.is_some();
-        return if unreadable { "a record that cannot be read" } else { "never claimed" }.to_owned();
-    };
-    match (claim.state, claim.names()) {
-        (State::Held, Some(holder)) if claim.started.is_some() => format!("held and started by {holder}"),
-        (State::Held, Some(holder)) => format!("held by {holder}"),
-        (State::Unfinished, Some(holder)) => {
-            format!("left unfinished by {holder} ({})", claim.left.join(", "))
-        }
-        _ => "free".to_owned(),
-    }
-}
-
-/// What names an instance as a holder.
-fn witnesses(of: &SlotPreview, id: &InstanceId) -> String {
-    let claim = of.records.claim.as_ref().and_then(|claim| claim.value.names()) == Some(id);
-    let volume = of.slot.volume.iter().flat_map(|v| &v.attachments).any(|a| a.instance == *id);
-    let eni = of.slot.eni.as_ref().and_then(|eni| eni.attachment.as_ref()?.instance.as_ref()) == Some(id);
-    let by = [("claim", claim), ("volume", volume), ("interface", eni)];
-    let by: Vec<&str> = by.iter().filter(|(_, names)| *names).map(|(by, _)| *by).collect();
-    format!("(by {})", by.join(", "))
-}
-
-fn json_of(preview: &Preview) -> Value {
+fn json_of(preview: &Preview, me: &InstanceId) -> Value {
     let slots: Vec<Value> = preview
         .slots
         .iter()
@@ -134,6 +78,7 @@ fn json_of(preview: &Preview) -> Value {
                 "fault": of.records.fault,
                 "holders": of.holders,
                 "registered": of.registration.is_some(),
+                "mine": is_mine(of, me),
                 "vacant": of.vacancy.is_ok(),
                 "not_vacant": of.vacancy.as_ref().err().map(ToString::to_string),
                 "disk": of.disk.as_ref().map(ToString::to_string),

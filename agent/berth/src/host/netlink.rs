@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-pub(crate) use ours::Ours;
+pub(crate) use ours::{OurLink, Ours};
 
 mod messages;
 mod ours;
@@ -70,7 +70,7 @@ impl Kernel {
         Ok(links.first().and_then(name).map(str::to_owned))
     }
 
-    /// `ip -4 address show`: each, and whether it bears berth's mark.
+    /// `ip -4 address show`: each, and whether it has berth's mark.
     async fn addresses(&self) -> Result<Vec<(Marked, bool)>, NetworkError> {
         let found = self.handle.address().get().execute();
         let found: Vec<_> = found.try_collect().await.map_err(failed("list addresses".to_owned()))?;

@@ -4,6 +4,7 @@ mod show;
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Service, ServiceError, Unit};
+use berth_plan::Millis;
 use berth_plan::remote_text::bounded;
 use berth_plan::service::start_command::StartCommand;
 use show::{Shown, environment_of};
@@ -29,6 +30,7 @@ async fn systemctl(arguments: &[&str], within: Option<Duration>) -> Result<Strin
     let what = format!("systemctl {}", arguments.join(" "));
     // Who stops waiting for a manager that does not answer leaves no systemctl behind.
     let mut command = Command::new("systemctl");
+    command.env("TZ", "UTC");
     let output = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
     let output = match within {
         None => output.await,
@@ -50,6 +52,25 @@ async fn systemctl(arguments: &[&str], within: Option<Duration>) -> Result<Strin
 async fn show(name: &str, properties: &str) -> Result<Shown, ServiceError> {
     let text = systemctl(&["show", "-p", properties, "--", name], Some(ANSWERS_WITHIN)).await?;
     Ok(Shown::read(&text))
+}
+
+impl Systemd {
+    /// Since when the unit is in its state, Unix milliseconds; none where it never was in another, or the manager does
+    /// not say.
+    pub(crate) async fn since(&self, name: &str) -> Result<Option<Millis>, ServiceError> {
+        let shown =
+            systemctl(&["show", "-p", "StateChangeTimestamp", "--", name], Some(ANSWERS_WITHIN)).await?;
+        Ok(changed(&shown))
+    }
+}
+
+/// systemctl writes the time in its own zone, which here is UTC: `Fri 2026-11-27 14:02:33 UTC`.
+fn changed(property: &str) -> Option<Millis> {
+    let mut words = property.trim().strip_prefix("StateChangeTimestamp=")?.split(' ').skip(1);
+    let (day, time) = (words.next()?, words.next()?);
+    words.next().filter(|zone| *zone == "UTC")?;
+    let at = humantime::parse_rfc3339_weak(&format!("{day} {time}")).ok()?;
+    u64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
 }
 
 #[async_trait]
@@ -87,5 +108,18 @@ impl Service for Systemd {
     async fn stop(&self, name: &str) -> Result<(), ServiceError> {
         let own = show(name, "TimeoutStopUSec").await?.stop_timeout();
         systemctl(&["stop", "--", name], own.map(|own| own + STOP_MARGIN)).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_last_change_is_read_in_utc_alone() {
+        assert_eq!(changed("StateChangeTimestamp=Fri 2026-11-27 14:02:33 UTC\n"), Some(1_795_788_153_000));
+        for none in ["StateChangeTimestamp=\n", "", "StateChangeTimestamp=Fri 2026-11-27 14:02:33 CET"] {
+            assert_eq!(changed(none), None, "{none}");
+        }
     }
 }

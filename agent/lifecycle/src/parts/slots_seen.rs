@@ -97,11 +97,11 @@ async fn no_slots(agent: &Agent, picture: &Picture) -> Trouble {
     } else {
         let ids = found.join(" ");
         format!(
-            "adopt what bears the Name alone: aws ec2 create-tags --resources {ids} --tags Key=berth:cluster,Value={cluster}"
+            "adopt what has the Name alone: aws ec2 create-tags --resources {ids} --tags Key=berth:cluster,Value={cluster}"
         )
     };
     let sentence = format!(
-        "no interface or volume of {zone} bears the tag berth:cluster={cluster}, seen {EMPTY_LOOKS} times; {advice}"
+        "no interface or volume of {zone} has the tag berth:cluster={cluster}, seen {EMPTY_LOOKS} times; {advice}"
     );
     Trouble::new(Step::Observe, Kind::Configuration, sentence)
 }

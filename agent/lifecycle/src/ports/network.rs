@@ -37,7 +37,7 @@ pub trait Network: Send + Sync {
     /// What the kernel holds of the link with this address, and of berth's marks; none where there is no such link.
     async fn link(&self, mac: MacAddress) -> Result<Option<Seen>, NetworkError>;
 
-    /// What has berth's mark, whatever became of the link: an interface that is pulled out takes its addresses and
+    /// What has berth's marks, whatever became of the link: an interface that is pulled out takes its addresses and
     /// routes along and leaves the rules. A `Seen` without a link.
     async fn marked(&self) -> Result<Seen, NetworkError>;
 

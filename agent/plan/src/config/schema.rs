@@ -58,7 +58,7 @@ pub const KEYS: &[Key] = &[
         "cluster",
         Type::Text,
         None,
-        "the cluster: every resource of it bears the tag berth:cluster=<this>",
+        "the cluster: every resource of it has the tag berth:cluster=<this>",
     ),
     key("", "zookeeper", Type::Text, None, "hosts and chroot, as Kafka's zookeeper.connect"),
     key("slots", "name", Type::Text, Some("\"KAFKA-{id}\""), "the Name tag of a slot's interface and volume"),

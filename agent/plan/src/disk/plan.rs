@@ -69,7 +69,7 @@ pub fn plan(
         Probed::Foreign(what) => DiskPlan::Fault(
             FaultCode::Foreign,
             format!(
-                "{} bears the signature of {what}; berth mounts xfs and ext4 and formats nothing over data",
+                "{} has the signature of {what}; berth mounts xfs and ext4 and formats nothing over data",
                 volume.id
             ),
         ),
@@ -90,7 +90,7 @@ pub fn plan(
             _ => DiskPlan::Fault(
                 FaultCode::Unfinished,
                 format!(
-                    "{} bears an xfs {uuid} that mkfs never completed, and its tag {TAG} does not say that berth began it",
+                    "{} has an xfs {uuid} that mkfs never completed, and its tag {TAG} does not say that berth began it",
                     volume.id
                 ),
             ),
@@ -121,7 +121,7 @@ fn complete(
         && (known.uuid != uuid || known.fs != fs)
     {
         let sentence = format!(
-            "{} bears the {fs} {uuid}, the claim remembers the {} {} on it",
+            "{} has the {fs} {uuid}, the claim remembers the {} {} on it",
             volume.id, known.fs, known.uuid
         );
         return DiskPlan::Fault(FaultCode::Replaced, sentence);
@@ -167,7 +167,7 @@ fn empty(
         }
         Some(FormatTag::Done(fs, uuid)) => DiskPlan::Fault(
             FaultCode::Vanished,
-            format!("{id} shows {what}, its tag {TAG} says that it bore the {fs} {uuid}"),
+            format!("{id} shows {what}, its tag {TAG} says that it had the {fs} {uuid}"),
         ),
         None => DiskPlan::Configuration(format!(
             "{id} shows {what} and nobody allowed to make one; where it may be formatted: aws ec2 create-tags --resources {id} --tags Key={TAG},Value=xfs"

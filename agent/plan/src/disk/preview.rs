@@ -13,15 +13,15 @@ use std::fmt;
 /// What would become of a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiskPreview {
-    /// It bears this file system, and who says so: mounted, never formatted.
-    Bears(FsName, FsUuid, &'static str),
-    /// The claim remembers a file system on another volume: mounted as what it bears, never formatted.
+    /// It has this file system, and who says so: mounted, never formatted.
+    Has(FsName, FsUuid, &'static str),
+    /// The claim remembers a file system on another volume: mounted as what is on it, never formatted.
     Another(VolumeId),
     /// Where it is blank, this is made on it, once.
     MayFormat(Fs),
-    /// berth began to make this file system: finished where it is not there yet.
+    /// mkfs of this file system was started: it is run again if incomplete.
     Begun(Fs, FsUuid),
-    /// Nobody allowed to format it: mounted as what it bears; where it is blank the boot ends.
+    /// Nobody allowed to format it: mounted as what is on it; where it is blank the boot ends.
     NoConsent,
     /// Made from a snapshot: as before, and consent counts for nothing.
     Snapshot,
@@ -40,13 +40,13 @@ pub fn preview(volume: &VolumeSeen, known: Option<&DiskRecord>) -> DiskPreview {
     };
     match known {
         Some(known) if known.volume == volume.id => {
-            return DiskPreview::Bears(known.fs.clone(), known.uuid, "its claim");
+            return DiskPreview::Has(known.fs.clone(), known.uuid, "its claim");
         }
         Some(known) => return DiskPreview::Another(known.volume.clone()),
         None => {}
     }
     match tag {
-        Some(FormatTag::Done(fs, uuid)) => DiskPreview::Bears(fs.into(), uuid, "its tag"),
+        Some(FormatTag::Done(fs, uuid)) => DiskPreview::Has(fs.into(), uuid, "its tag"),
         _ if volume.from_snapshot => DiskPreview::Snapshot,
         Some(FormatTag::Allowed(fs)) => DiskPreview::MayFormat(fs),
         Some(FormatTag::Started(fs, uuid)) => DiskPreview::Begun(fs, uuid),
@@ -64,24 +64,24 @@ impl DiskPreview {
 impl fmt::Display for DiskPreview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bears(fs, uuid, by) => write!(f, "bears the {fs} {uuid} by {by}: mounted, never formatted"),
+            Self::Has(fs, uuid, by) => write!(f, "has the {fs} {uuid} by {by}: mounted, never formatted"),
             Self::Another(volume) => {
                 write!(
                     f,
-                    "its claim remembers a file system on {volume}: mounted as what it bears, never formatted"
+                    "its claim remembers a file system on {volume}: mounted as what is on it, never formatted"
                 )
             }
             Self::MayFormat(fs) => write!(f, "{TAG}={fs} lets it be formatted once, where it is blank"),
             Self::Begun(fs, uuid) => {
-                write!(f, "the {fs} {uuid} was begun on it: made where it is not complete")
+                write!(f, "mkfs of the {fs} {uuid} was started; it is run again if incomplete")
             }
             Self::NoConsent => {
                 write!(
                     f,
-                    "mounted as what it bears; no tag {TAG} lets it be formatted, so a blank one ends the boot"
+                    "mounted as what is on it; no tag {TAG} lets it be formatted, so a blank one ends the boot"
                 )
             }
-            Self::Snapshot => write!(f, "made from a snapshot: mounted as what it bears, never formatted"),
+            Self::Snapshot => write!(f, "made from a snapshot: mounted as what is on it, never formatted"),
             Self::Unreadable(text) => {
                 write!(f, "its tag {TAG}={text} is none of xfs, ext4, started:<fs>:<uuid>, done:<fs>:<uuid>")
             }
@@ -142,7 +142,7 @@ mod tests {
                             consent.fs() == *fs && consent.uuid() == *uuid && consent.is_spent()
                         }
                         (
-                            DiskPreview::Bears(..) | DiskPreview::Another(_),
+                            DiskPreview::Has(..) | DiskPreview::Another(_),
                             DiskPlan::Fault(FaultCode::Vanished, _),
                         )
                         | (DiskPreview::Snapshot, DiskPlan::Fault(FaultCode::Snapshot, _)) => true,
@@ -152,8 +152,8 @@ mod tests {
                         _ => false,
                     };
                     // A volume from a snapshot whose tag says "done" is a fault by either word.
-                    let either = snapshot
-                        && matches!((&said, &planned), (DiskPreview::Bears(..), DiskPlan::Fault(..)));
+                    let either =
+                        snapshot && matches!((&said, &planned), (DiskPreview::Has(..), DiskPlan::Fault(..)));
                     assert!(agrees || either, "{tag:?} {snapshot} {known:?}: {said:?}, {planned:?}");
                 }
             }

@@ -63,7 +63,7 @@ impl Sample {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlankDevice(());
 
-/// What a device bears.
+/// What is on a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probed {
     /// A complete file system that berth mounts.
@@ -118,7 +118,7 @@ pub fn probe(sample: &Sample) -> Probed {
             Some(what) => Probed::Foreign(what),
             None => Probed::FileSystem { fs, uuid, bytes },
         },
-        // berth begins on nothing that bears a signature, and mkfs writes none beside its own.
+        // berth begins on nothing that has a signature, and mkfs writes none beside its own.
         Some(Superblock::InProgress { uuid }) => match signatures::any(sample) {
             Some(what) => Probed::Foreign(what),
             None => {

@@ -40,7 +40,7 @@ pub struct Holder {
     pub eni: Option<EniId>,
 }
 
-/// The file system that the slot's volume bears.
+/// The file system on the slot's volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskRecord {
     /// The volume.
@@ -180,7 +180,7 @@ impl Claim {
         Self { reset: Some(reset), ..self.clone() }
     }
 
-    /// The claim with the file system that its volume bears.
+    /// The claim with the file system on its volume.
     pub fn on_disk(&self, disk: DiskRecord) -> Self {
         Self { disk: Some(disk), ..self.clone() }
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The slots that the picture adds up to, lowest first.
 ///
-/// Only resources that bear the cluster's tag count: two clusters of one account may use the same Names.
+/// Only resources that have the cluster's tag count: two clusters of one account may use the same Names.
 pub fn slots(
     picture: &Picture,
     cluster: &str,

@@ -8,7 +8,7 @@ use std::fmt;
 /// What is wrong with a slot already in EC2's picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Defect {
-    /// These resources of one kind bear the one Name.
+    /// These resources of one kind have the one Name.
     Twice(String, Vec<String>),
     /// No such part of this Name is in this zone.
     Missing(&'static str, String),
@@ -37,13 +37,10 @@ impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Twice(name, ids) => {
-                write!(f, "{} bear the one tag Name={name}: take it off all but one", ids.join(" and "))
+                write!(f, "{} have the one tag Name={name}: take it off all but one", ids.join(" and "))
             }
             Self::Missing(part, name) => {
-                write!(
-                    f,
-                    "no {part} of this zone bears the tag Name={name}, and a slot's parts share one zone"
-                )
+                write!(f, "no {part} of this zone has the tag Name={name}, and a slot's parts share one zone")
             }
             Self::MultiAttach(volume) => {
                 write!(f, "{volume} allows Multi-Attach, so attaching it excludes nobody")

@@ -21,7 +21,7 @@ impl NamePattern {
         format!("{}{id}{}", self.before, self.after)
     }
 
-    /// The slot that bears this Name.
+    /// The slot that has this Name.
     pub fn id(&self, name: &str) -> Option<BrokerId> {
         name.strip_prefix(&self.before)?.strip_suffix(&self.after)?.parse().ok()
     }

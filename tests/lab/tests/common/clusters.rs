@@ -54,7 +54,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// The slots' volumes of 2 GiB bear these values of `berth:format`; an empty one stands for no such tag.
+    /// The slots' volumes of 2 GiB have these values of `berth:format`; an empty one stands for no such tag.
     pub(crate) async fn make(world: &'a World, name: &str, formats: &[&str]) -> Case<'a> {
         let slots = formats.iter().enumerate().map(|(id, format)| slot(world, name, id, format)).collect();
         let case = Case { world, name: name.to_owned(), on: instance(world).await, slots };

@@ -61,7 +61,7 @@ fn refusals() -> Vec<Row> {
             ends: no_slot(vec![
                 "cluster volume-elsewhere",
                 "eu-central-1a",
-                "slot 0: no volume of this zone bears the tag Name=KAFKA-0",
+                "slot 0: no volume of this zone has the tag Name=KAFKA-0",
                 "none became vacant within 60 s",
             ]),
         },

@@ -56,7 +56,7 @@ fn two_volumes_with_one_tag_are_no_slot_and_the_group_may_try_elsewhere() {
         let instance = the_instance(&world).await;
         let exit = world.boot(&instance).exit().await;
         assert_eq!(gave_up(&exit), Some(1), "{exit:?}");
-        assert!(format!("{exit:?}").contains("bear the one tag Name=KAFKA-0"), "{exit:?}");
+        assert!(format!("{exit:?}").contains("have the one tag Name=KAFKA-0"), "{exit:?}");
         assert_eq!(world.with(|s| Settled::of(s, &instance)).told, ["FAILURE"]);
         assert!(actions(&world, &instance, "autoscaling").contains(&"SetInstanceHealth".to_owned()));
         world.assert_lawful();

@@ -9,16 +9,17 @@ use crate::host::ThisHost;
 use crate::host::disks::HostDisks;
 use crate::host::netlink::{Kernel, Ours};
 use crate::host::systemd::Systemd;
+use crate::host::timeline::{FILE, Story};
 use crate::zookeeper::Zookeeper;
-use berth_lifecycle::ports::{Claims, Cloud, Disks, Mounted, Registrations, Service, Unit};
+use berth_lifecycle::deadline;
+use berth_lifecycle::ports::{Claims, Cloud, Disks, Host, Mounted, Registrations, Service, Unit};
 use berth_lifecycle::stories::gate::gate;
-use berth_plan::BrokerId;
 use berth_plan::config::Config;
 use berth_plan::ec2::{EniSeen, VolumeSeen};
 use berth_plan::records::SlotRecords;
 use berth_plan::service::Registration;
+use berth_plan::{BrokerId, Millis};
 use futures_util::future::try_join;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,25 +35,40 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) struct Away(pub(super) String);
 
-impl Away {
-    pub(super) fn shown(&self) -> Value {
-        json!({"unreachable": self.0})
-    }
-}
-
 /// What ZooKeeper holds.
 pub(super) struct Records {
     pub(super) slots: BTreeMap<BrokerId, SlotRecords>,
     pub(super) registrations: BTreeMap<BrokerId, Registration>,
 }
 
+/// The timeline of the last run, and the clocks by which it is read.
+pub(super) struct LastRun {
+    /// None where no run wrote one.
+    pub(super) story: Option<Story>,
+    pub(super) is_of_this_boot: bool,
+    /// Whether the process that writes it is still there.
+    pub(super) is_alive: bool,
+    /// Milliseconds since the kernel booted: now, by the clock of the story.
+    pub(super) since_boot: Millis,
+    /// When this boot's deadline is, Unix milliseconds.
+    pub(super) deadline: Option<Millis>,
+}
+
+impl LastRun {
+    pub(super) fn story_of_this_boot(&self) -> Option<&Story> {
+        self.story.as_ref().filter(|_| self.is_of_this_boot)
+    }
+}
+
 /// What each source said.
 pub(super) struct Answers {
+    pub(super) last_run: Result<LastRun, Away>,
     pub(super) metadata: Result<Metadata, Away>,
     pub(super) cloud: Result<(Vec<VolumeSeen>, Vec<EniSeen>), Away>,
     pub(super) zookeeper: Result<Records, Away>,
     pub(super) kernel: Result<Ours, Away>,
-    pub(super) unit: Result<Unit, Away>,
+    /// The unit, and since when it is in its state, Unix milliseconds.
+    pub(super) unit: Result<(Unit, Option<Millis>), Away>,
     pub(super) mount: Result<Option<Mounted>, Away>,
     /// Why the gate is closed is an answer.
     pub(super) gate: Result<BrokerId, String>,
@@ -60,7 +76,10 @@ pub(super) struct Answers {
 
 /// Asks all of them. Only EC2 is asked after another: who asks, and where, the metadata service says.
 pub(super) async fn ask(config: &Config) -> Answers {
-    let unit = bounded("systemd", async { Systemd.unit(&config.unit).await.map_err(|e| e.to_string()) });
+    let unit = bounded("systemd", async {
+        let asked = try_join(Systemd.unit(&config.unit), Systemd.since(&config.unit));
+        asked.await.map_err(|e| e.to_string())
+    });
     let kernel = bounded("the kernel", async { Kernel::open()?.ours().await.map_err(|e| e.to_string()) });
     let mount = bounded("the mount table", async {
         HostDisks.mounted(&config.mount).await.map_err(|e| e.to_string())
@@ -68,7 +87,25 @@ pub(super) async fn ask(config: &Config) -> Answers {
     let gate = async { gate(&ThisHost, &HostDisks, &imds::boot_id()?, &config.mount).await };
     let ((metadata, cloud), zookeeper, kernel, unit, mount, gate) =
         tokio::join!(aws(config), zookeeper(config), kernel, unit, mount, gate);
-    Answers { metadata, cloud, zookeeper, kernel, unit, mount, gate }
+    Answers { last_run: last_run(config), metadata, cloud, zookeeper, kernel, unit, mount, gate }
+}
+
+fn last_run(config: &Config) -> Result<LastRun, Away> {
+    let text = ThisHost.recall(FILE).map_err(|error| Away(format!("the timeline: {error}")))?;
+    let read = |text: String| {
+        serde_json::from_str::<Story>(&text)
+            .map_err(|error| Away(format!("the timeline: {FILE} is not what berth writes: {error}")))
+    };
+    let story = text.map(read).transpose()?;
+    let since_boot = ThisHost.since_boot();
+    let is_of = |story: &Story| imds::boot_id().is_ok_and(|boot| boot.as_str() == story.boot);
+    Ok(LastRun {
+        is_of_this_boot: story.as_ref().is_some_and(is_of),
+        is_alive: story.as_ref().is_some_and(Story::goes_on),
+        since_boot,
+        deadline: (ThisHost.unix_time() + deadline(&ThisHost, config)).checked_sub(since_boot),
+        story,
+    })
 }
 
 async fn bounded<T>(what: &str, question: impl Future<Output = Result<T, String>>) -> Result<T, Away> {
@@ -78,7 +115,7 @@ async fn bounded<T>(what: &str, question: impl Future<Output = Result<T, String>
     }
 }
 
-type Parts = (Vec<VolumeSeen>, Vec<EniSeen>);
+pub(super) type Parts = (Vec<VolumeSeen>, Vec<EniSeen>);
 
 /// Who this instance is, and what of the cluster is in its zone.
 async fn aws(config: &Config) -> (Result<Metadata, Away>, Result<Parts, Away>) {

@@ -186,7 +186,7 @@ impl Loop {
         })
     }
 
-    /// In a thread whose mounts end with it, where this device bears the volume's serial.
+    /// In a thread whose mounts end with it, where this device has the volume's serial.
     fn on_a_host<T: Send>(&self, story: impl FnOnce(&VolumeId) -> T + Send) -> T {
         let id: VolumeId = "vol-0b0bde70000000001".parse().unwrap();
         let name = self.path.strip_prefix("/dev/").unwrap();

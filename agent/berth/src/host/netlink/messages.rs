@@ -92,7 +92,7 @@ pub(super) fn name(link: &LinkMessage) -> Option<&str> {
     })
 }
 
-/// An IPv4 address with its link, and whether it bears berth's mark.
+/// An IPv4 address with its link, and whether it has berth's mark.
 pub(super) fn address(message: &AddressMessage) -> Option<(Marked, bool)> {
     let local = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),

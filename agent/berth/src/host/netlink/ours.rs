@@ -7,14 +7,22 @@ use berth_plan::network::{Route, Rule};
 use netlink_packet_route::link::LinkFlags;
 use std::net::Ipv4Addr;
 
-/// All that bears our protocol.
+/// All that has our protocol.
 pub(crate) struct Ours {
     /// Routes.
     pub(crate) routes: Vec<Route>,
     /// Rules.
     pub(crate) rules: Vec<Rule>,
-    /// The links that the routes lead out by: name, whether it is up, and its addresses.
-    pub(crate) links: Vec<(String, bool, Vec<Ipv4Addr>)>,
+    /// The links that the routes lead out by, and those that have an address of a rule.
+    pub(crate) links: Vec<OurLink>,
+}
+
+/// A link that the slot's traffic uses, or should use.
+pub(crate) struct OurLink {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) up: bool,
+    pub(crate) addresses: Vec<Ipv4Addr>,
 }
 
 impl Kernel {
@@ -24,12 +32,18 @@ impl Kernel {
         let mut links = Vec::new();
         for link in self.links().await? {
             let index = link.header.index;
-            if !routes.iter().any(|route| route.link == index) {
+            let of_it = addresses.iter().filter(|(at, _)| at.link == index).map(|(at, _)| at.address);
+            let of_it: Vec<Ipv4Addr> = of_it.collect();
+            let has_rule = rules.iter().any(|rule| of_it.contains(&rule.from));
+            if !has_rule && !routes.iter().any(|route| route.link == index) {
                 continue;
             }
-            let of_it = addresses.iter().filter(|(at, _)| at.link == index).map(|(at, _)| at.address);
-            let is_up = link.header.flags.contains(LinkFlags::Up);
-            links.push((name(&link).unwrap_or_default().to_owned(), is_up, of_it.collect()));
+            links.push(OurLink {
+                index,
+                name: name(&link).unwrap_or_default().to_owned(),
+                up: link.header.flags.contains(LinkFlags::Up),
+                addresses: of_it,
+            });
         }
         Ok(Ours { routes, rules, links })
     }

@@ -6,10 +6,10 @@ use crate::parts::attachments::outlives_the_instance;
 use crate::parts::notes;
 use crate::parts::stray_attachments::strays;
 use berth_plan::outcome::EXIT_CONFIGURATION;
-use berth_plan::records::State;
+use berth_plan::records::{SlotRecords, State};
 use berth_plan::slot::choose::Choice;
-use berth_plan::{BrokerId, InstanceId};
-use std::collections::BTreeSet;
+use berth_plan::{BrokerId, InstanceId, Zone};
+use std::collections::{BTreeMap, BTreeSet};
 
 fn sentence(choice: &Choice) -> String {
     match choice {
@@ -22,6 +22,22 @@ fn sentence(choice: &Choice) -> String {
         }
         Choice::LookAgain(_) | Choice::Nothing => "wait: no slot of this zone is vacant".to_owned(),
     }
+}
+
+/// What the claims say of an instance that holds nothing in this zone: they are of all zones.
+fn elsewhere(instance: &InstanceId, records: &BTreeMap<BrokerId, SlotRecords>, zone: &Zone) -> String {
+    let held = records.iter().filter_map(|(id, records)| {
+        let holder = records.claim.as_ref()?.value.holder.as_ref()?;
+        (holder.instance == *instance).then(|| format!("slot {id} in {}", holder.zone))
+    });
+    let held: Vec<String> = held.collect();
+    if held.is_empty() {
+        return format!("{instance} holds no slot of this cluster: its end would change nothing here");
+    }
+    let held = held.join(", ");
+    format!(
+        "{instance} holds {held} by its claim: this plan is of {zone} alone, where its end changes nothing; ask there"
+    )
 }
 
 impl Preview {
@@ -78,9 +94,7 @@ impl Preview {
         for instance in gone {
             let holds = |slot: &SlotPreview| slot.holders.contains_key(instance);
             if !self.slots.iter().any(holds) {
-                noted.push(format!(
-                    "{instance} holds no slot of this zone: its end would change nothing here"
-                ));
+                noted.push(elsewhere(instance, &look.records, &agent.me.zone));
             }
         }
         let kept = match &self.would {

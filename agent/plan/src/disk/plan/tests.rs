@@ -265,7 +265,7 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
         ),
         (
             plan(Some("xfs"), None, false, Probed::Foreign("LVM physical volume")),
-            "foreign: vol-00000000000000001 bears the signature of LVM physical volume; berth mounts xfs and ext4 and formats nothing over data",
+            "foreign: vol-00000000000000001 has the signature of LVM physical volume; berth mounts xfs and ext4 and formats nothing over data",
         ),
         (
             plan(Some("xfs"), None, false, Probed::Unreadable("read 4096 bytes at 0: EIO".into())),
@@ -273,7 +273,7 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
         ),
         (
             plan(Some(&started), None, false, in_progress(MINE)),
-            "unfinished: vol-00000000000000001 bears an xfs 11111111-2222-3333-4444-555555555555 that mkfs never completed, and its tag berth:format does not say that berth began it",
+            "unfinished: vol-00000000000000001 has an xfs 11111111-2222-3333-4444-555555555555 that mkfs never completed, and its tag berth:format does not say that berth began it",
         ),
         (
             plan(Some("xfs"), None, false, remains(&[OTHER])),
@@ -289,7 +289,7 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
         ),
         (
             plan(Some(&done), None, false, blank()),
-            "vanished: vol-00000000000000001 shows no file system, its tag berth:format says that it bore the xfs 11111111-2222-3333-4444-555555555555",
+            "vanished: vol-00000000000000001 shows no file system, its tag berth:format says that it had the xfs 11111111-2222-3333-4444-555555555555",
         ),
         (
             plan(Some("xfs"), Some(&here), false, blank()),
@@ -301,7 +301,7 @@ fn the_sentences_say_what_was_seen_and_what_to_do() {
         ),
         (
             plan(None, Some(&here), false, complete(Fs::Ext4, OTHER)),
-            "replaced: vol-00000000000000001 bears the ext4 aaaaaaaa-2222-3333-4444-555555555555, the claim remembers the xfs 11111111-2222-3333-4444-555555555555 on it",
+            "replaced: vol-00000000000000001 has the ext4 aaaaaaaa-2222-3333-4444-555555555555, the claim remembers the xfs 11111111-2222-3333-4444-555555555555 on it",
         ),
         (
             super::plan(&volume(None, false), None, complete(Fs::Xfs, MINE), SIZE - 1, id(FRESH)),

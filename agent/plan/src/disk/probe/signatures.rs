@@ -167,7 +167,7 @@ pub(super) fn hits(sample: &Sample) -> impl Iterator<Item = Hit> {
     let fixed = HEAD.iter().filter(|m| at(&sample.head, m.at, m.bytes));
     let fixed = fixed.map(|m| Hit { at: m.at as u64, what: m.what });
     let zfs = zfs(&sample.head, 0).map(|at| Hit { at, what: "ZFS member" });
-    // The boot sector's last: others bear it too.
+    // The boot sector's last: others have it too.
     fixed.chain(minix(&sample.head)).chain(zfs).chain(tail(sample)).chain(boot_sector(&sample.head))
 }
 

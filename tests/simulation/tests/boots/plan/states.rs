@@ -252,7 +252,7 @@ fn the_test_knows_a_slots_fingerprint() {
 
 #[test]
 fn a_slot_whose_resources_cannot_be_used_is_passed_over() {
-    passed_over("bear the one tag Name=KAFKA-0", |s, _| extra(s, VolumeSpec::default(), false));
+    passed_over("have the one tag Name=KAFKA-0", |s, _| extra(s, VolumeSpec::default(), false));
     let only_one = Scene { slots: vec![('a', vec![1])], ..Scene::default() };
     in_scene(only_one.clone(), First::Intended(1), "no network interface of this zone", |s, _| {
         extra(s, VolumeSpec::default(), false);
@@ -297,7 +297,7 @@ fn a_zone_without_slots_ends_the_boot() {
         let me = world.launch('a');
         world.until(60_000, |s| s.host(&me).up.then_some(())).await.expect("it boots");
         let who = Who { other: me.clone(), me };
-        judged(&world, &who, First::Ended(78), "bears the tag berth:cluster=orders", &[]).await;
+        judged(&world, &who, First::Ended(78), "has the tag berth:cluster=orders", &[]).await;
     });
 }
 
@@ -341,8 +341,28 @@ fn the_end_of_an_instance_without_a_slot_changes_nothing_and_is_told_so() {
     simulate(async {
         let (world, who) = begun(Scene::default()).await;
         let preview = plan(&world, &who.me, &[&who.other]).await;
-        let expected = format!("{} holds no slot of this zone: its end would change nothing here", who.other);
+        let expected =
+            format!("{} holds no slot of this cluster: its end would change nothing here", who.other);
         assert_eq!(preview.notes, [expected]);
+    });
+}
+
+#[test]
+fn the_end_of_an_instance_of_another_zone_is_told_to_be_no_matter_of_this_plan() {
+    simulate(async {
+        let scene = Scene { slots: vec![('a', vec![0]), ('b', vec![5])], ..Scene::default() };
+        let (world, who) = begun(scene).await;
+        let zone = world.with(|s| s.region.instance(&who.me).unwrap().zone.clone());
+        let (id, other) = if zone.ends_with('a') { (5, "eu-central-1b") } else { (0, "eu-central-1a") };
+        world.with(|s| {
+            let mut claim = claim(s, id, &who.other);
+            claim.holder.as_mut().unwrap().zone = other.parse().unwrap();
+            put(s, "slots", id, claim.bytes(), None);
+        });
+        let preview = plan(&world, &who.me, &[&who.other]).await;
+        let said =
+            format!("{} holds slot {id} in {other} by its claim: this plan is of {zone} alone", who.other);
+        assert!(preview.notes[0].starts_with(&said), "{:?}", preview.notes);
     });
 }
 
