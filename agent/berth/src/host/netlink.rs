@@ -21,7 +21,9 @@ use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-pub(crate) use ours::{OurLink, Ours};
+#[cfg(test)]
+pub(crate) use ours::OurLink;
+pub(crate) use ours::Ours;
 
 mod messages;
 mod ours;

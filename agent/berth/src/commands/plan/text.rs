@@ -170,10 +170,18 @@ mod tests {
         let endpoints = vec![(format!("10.0.1.5{}", of.slot.id), 9092)];
         SlotPreview {
             records: SlotRecords {
-                claim: Some(Versioned { value, version: 0, changed: 0 }),
+                claim: Some(Versioned {
+                    value,
+                    revision: berth_plan::records::Revision::of_store(0),
+                    changed: 0,
+                }),
                 ..SlotRecords::default()
             },
-            registration: Some(Registration { id: of.slot.id, czxid: 7, endpoints }),
+            registration: Some(Registration {
+                id: of.slot.id,
+                incarnation: berth_plan::service::Incarnation::of_register(7),
+                endpoints,
+            }),
             holders: [(by.clone(), state.to_owned())].into(),
             ..of
         }

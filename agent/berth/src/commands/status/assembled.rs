@@ -332,7 +332,7 @@ fn registration(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Asked<Reg
             Some(found) => RegistrationFacts::Found {
                 broker: id,
                 endpoints: found.endpoints.iter().map(|(host, port)| format!("{host}:{port}")).collect(),
-                czxid: found.czxid,
+                czxid: found.incarnation.in_register(),
             },
         },
     )
