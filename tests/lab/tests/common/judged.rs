@@ -44,6 +44,25 @@ impl Case {
         self.boot(world).await
     }
 
+    /// As [`Self::boot_late`], of a boot that goes on past its deadline: it is ended by SIGTERM once what the deadline is due
+    /// to tell was told (where that is nothing, some time after it) and it was seen to go on after that.
+    pub(crate) async fn boot_past_the_deadline(&self, world: &World, told: &[&str]) -> End {
+        let past = async {
+            // 15 s are left; the wait is the case.
+            tokio::time::sleep(Duration::from_secs(25)).await;
+            let began = std::time::Instant::now();
+            while self.told(world, 0) != told && began.elapsed() < LIMIT / 2 {
+                // The journal is in this process: a look costs nothing.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            let line =
+                "sleep 3; kill -TERM $(sed -n 's/.*\"process\": \\([0-9]*\\).*/\\1/p' /run/berth/boot.json)";
+            shell(world, &self.on, line).await;
+        };
+        let (end, ()) = futures_util::join!(self.boot_late(world), past);
+        end
+    }
+
     /// Runs `berth boot` to its end.
     pub(crate) async fn boot(&self, world: &World) -> End {
         let began = std::time::Instant::now();
