@@ -42,7 +42,9 @@ before) ;;
 after) $tool "$@" ;;
 alone:*) exec strace -f -qq -o /dev/null -e inject=${how#alone:} $tool "$@" ;;
 outlived:*)
-  setsid strace -f -qq -o /run/outlived -e inject=${how#outlived:}:delay_enter=1500000 $tool "$@" &
+  # The device is its standard input, which a shell takes from what it leaves in the background.
+  exec 3<&0
+  setsid strace -f -qq -o /run/outlived -e inject=${how#outlived:}:delay_enter=1500000 $tool "$@" <&3 3<&- &
   until grep -qs 'O_RDWR.*O_EXCL' /run/outlived; do sleep 0.01; done ;;
 *) strace -f -qq -o /dev/null -e inject=$how $tool "$@" ;;
 esac
@@ -92,27 +94,76 @@ async fn goes_on(case: &Case<'_>, fs: &str) {
     assert_eq!(lines[6..], ["meta.properties", "1", "2G"], "{name}: {host}");
 }
 
-/// strace of berth's main thread, which does the steps of a boot, for the calls on what they touch.
-fn strace(more: &str) -> String {
-    let paths: String = TOUCHED.iter().map(|path| format!(" -P {path}")).collect();
-    format!("strace -qq -o /tmp/trace{paths} {more} berth boot")
+/// A system call of berth on one of the paths of [`TOUCHED`]: how often its thread had made it there when it came.
+#[derive(PartialEq)]
+struct Call {
+    name: String,
+    on: &'static str,
+    nth: usize,
 }
 
-/// The system calls of a boot on what it touches, each with how often it was made: `open:2` is the second one. What a call
-/// that only reads is killed before, the next call that changes something is killed before too.
-async fn traced(case: &Case<'_>) -> Vec<String> {
-    let ran = case.tried(&strace("-e signal=none")).await;
+impl Call {
+    /// What ends berth at the entry of this call. strace counts each thread for itself, as [`Call::nth`] does.
+    fn killing(&self) -> String {
+        let Call { name, on, nth } = self;
+        format!("strace -f -qq -o /tmp/trace -P {on} -e inject={name}:signal=KILL:when={nth} berth boot")
+    }
+}
+
+impl std::fmt::Display for Call {
+    fn fmt(&self, line: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(line, "{}:{} {}", self.name, self.nth, self.on)
+    }
+}
+
+/// The system calls of a boot on what it touches, of all its threads (the disk's work is done on threads of its own), not of
+/// its tools. What a call that only reads is killed before, the next call that changes something is killed before too.
+async fn traced(case: &Case<'_>) -> Vec<Call> {
+    let paths: String = TOUCHED.iter().map(|path| format!(" -P {path}")).collect();
+    let ran =
+        case.tried(&format!("strace -f -y -Y -qq -o /tmp/trace{paths} -e signal=none berth boot")).await;
     assert_eq!(ran.code, 0, "{}", ran.err);
     let trace = case.shell("cat /tmp/trace").await;
-    const READS: &[&str] =
-        &["read", "fstat", "stat", "lstat", "fcntl", "close", "ioctl", "getdents64", "lseek"];
-    let mut made: BTreeMap<&str, usize> = BTreeMap::new();
+    const READS: &[&str] = &[
+        "read",
+        "pread64",
+        "readlink",
+        "fstat",
+        "stat",
+        "lstat",
+        "statx",
+        "statfs",
+        "fcntl",
+        "close",
+        "ioctl",
+        "getdents64",
+        "lseek",
+    ];
+    // A child of berth's makes it, before it is the tool.
+    const CHILDS: &str = "dup2";
+    const THREADS: &[&str] = &["berth", "disk", "tokio-runtime-w"];
+    let mut made: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let mut calls = Vec::new();
-    for name in trace.lines().map(|line| line.split('(').next().unwrap()) {
-        let nth = made.entry(name).or_default();
+    // `123<disk> openat(AT_FDCWD</>, "/kafkalogs", ...) = 3</kafkalogs>`
+    for line in trace.lines() {
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let of_berth = THREADS.iter().any(|name| thread.ends_with(&format!("<{name}>")));
+        let Some((name, arguments)) = call.trim_start().split_once('(').filter(|_| of_berth) else {
+            continue;
+        };
+        // -P knows the first path that a call is given, not what it returns.
+        let arguments = arguments.rsplit_once(") = ").map_or(arguments, |(given, _)| given);
+        let first = TOUCHED.iter().filter_map(|path| {
+            let as_written = [format!("\"{path}\""), format!("<{path}>"), format!("<{path}<")];
+            let at = as_written.iter().filter_map(|text| arguments.find(text.as_str())).min()?;
+            Some((at, *path))
+        });
+        let Some((_, on)) = first.min() else { continue };
+        let nth = made.entry((thread, name, on)).or_default();
         *nth += 1;
-        if !READS.contains(&name) {
-            calls.push(format!("{name}:{nth}"));
+        let call = Call { name: name.to_owned(), on, nth: *nth };
+        if !READS.contains(&name) && name != CHILDS && !calls.contains(&call) {
+            calls.push(call);
         }
     }
     calls
@@ -123,21 +174,18 @@ async fn a_boot_killed_at_any_system_call_on_the_disk_goes_on() {
     let world = played(made(EMPTY).await).await;
     let reference = case(&world, "calls", "xfs").await;
     let calls = traced(&reference).await;
-    println!("{} system calls: {}", calls.len(), calls.join(" "));
-    for call in ["mount:1", "mkdir:1", "chown:1", "rename:1"] {
-        assert!(calls.iter().any(|made| made == call), "no {call} in {calls:?}");
+    let listed: Vec<String> = calls.iter().map(Call::to_string).collect();
+    println!("{} system calls: {}", calls.len(), listed.join(", "));
+    for call in ["mount", "mkdir", "fchown", "rename"] {
+        assert!(calls.iter().any(|made| made.name == call), "no {call} in {listed:?}");
     }
-    side_by_side(calls.iter().map(async |call| {
-        let name = format!("calls-{}", call.replace(':', "-"));
+    side_by_side(calls.iter().enumerate().map(async |(at, call)| {
+        let name = format!("calls-{at}");
         let case = case(&world, &name, "xfs").await;
-        let (call, nth) = call.split_once(':').unwrap();
-        let paths: String = TOUCHED.iter().map(|path| format!(" -P {path}")).collect();
-        let line =
-            format!("strace -f -qq -o /tmp/trace{paths} -e inject={call}:signal=KILL:when={nth} berth boot");
-        let killed = case.tried(&line).await;
-        assert_eq!(killed.code, 137, "{name}: {}", killed.err);
+        let killed = case.tried(&call.killing()).await;
+        assert_eq!(killed.code, 137, "{name}: {call}: {}", killed.err);
         goes_on(&case, "xfs").await;
-        assert!(runs(&case, "mkfs.xfs").await == 1, "{name}");
+        assert!(runs(&case, "mkfs.xfs").await == 1, "{name}: {call}");
     }))
     .await;
     world.end(false).await.unwrap();
