@@ -32,8 +32,9 @@ pub struct Progress {
     pub attachment: Option<AttachmentId>,
     /// How often this run met trouble: the pauses grow with it.
     pub troubles: u32,
-    /// The call that IAM refuses, and since when, by `Host::since_boot`.
-    pub refused: Option<(String, Millis)>,
+    /// The step in which IAM refuses a call, and since when, by `Host::since_boot`. The sentence would not do: each answer
+    /// of EC2 names its own request.
+    pub refused: Option<(Step, Millis)>,
 }
 
 /// How many spaced reads must agree that nothing of a slot is attached here before its claim is given back.
@@ -114,8 +115,8 @@ impl Boot {
         let now = self.ports.host.since_boot();
         let mut since = now;
         self.progressed(|p| match &p.refused {
-            Some((sentence, first)) if *sentence == trouble.sentence => since = *first,
-            _ => p.refused = Some((trouble.sentence.clone(), now)),
+            Some((step, first)) if *step == trouble.step => since = *first,
+            _ => p.refused = Some((trouble.step, now)),
         });
         self.is_overdue() || now - since >= permission_patience(self.config.deadline)
     }

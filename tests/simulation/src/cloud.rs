@@ -30,7 +30,8 @@ fn tag(tags: &[TagView], key: &str) -> Option<String> {
 impl Ec2 {
     async fn call(&self, request: Request, ids: &str) -> Result<Answer, CloudError> {
         let call = format!("{} {ids}", request.action());
-        self.0.aws(request).await.map_err(|error| refused(call, &error))
+        let answer = self.0.aws(request).await;
+        answer.map_err(|error| refused(call, self.0.world.with(|s| s.now), &error))
     }
 
     async fn eni_views(&self, describe: DescribeRequest) -> Result<Vec<EniSeen>, CloudError> {

@@ -65,8 +65,8 @@ impl Caller {
     }
 }
 
-/// As a story reads it.
-pub(crate) fn refused(call: String, error: &CallError) -> CloudError {
+/// As a story reads it. As EC2 does, each answer names its own request: no two sentences are equal.
+pub(crate) fn refused(call: String, at: Millis, error: &CallError) -> CloudError {
     let (refusal, code, message) = match error {
         CallError::Refused(refused) => {
             let (code, message) = (refused.code.clone(), refused.message.clone());
@@ -74,5 +74,5 @@ pub(crate) fn refused(call: String, error: &CallError) -> CloudError {
         }
         other => (Refusal::Unknown, other.to_string(), String::new()),
     };
-    CloudError { call, refusal, code, message, request: None }
+    CloudError { call, refusal, code, message, request: Some(format!("of {at}")) }
 }

@@ -106,6 +106,9 @@ fn a_role_that_iam_does_not_know_yet_ends_no_boot_and_one_that_stays_refused_end
                 let settled = world.with(|s| Settled::of(s, &instance));
                 if end == Exit::Killed {
                     assert_eq!(gave_up(&exit), Some(78), "{action}\n{trace}");
+                    // A sixth of the deadline, and the way out.
+                    let took = world.with(|s| s.now - s.host(&instance).booted_at);
+                    assert!((100_000..250_000).contains(&took), "{action}: {took} ms\n{trace}");
                     assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]), "{action}");
                 } else {
                     assert_eq!(exit, end, "{action}\n{trace}");
