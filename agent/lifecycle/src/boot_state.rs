@@ -35,6 +35,9 @@ pub struct Progress {
     /// The step in which IAM refuses a call, and since when, by `Host::since_boot`. The sentence would not do: each answer
     /// of EC2 names its own request.
     pub refused: Option<(Step, Millis)>,
+    /// What the last try ended with, where it is tried again; none where it was the slot's own trouble, or a slot is waited
+    /// for. A deadline that passes between two tries is this trouble's.
+    pub met: Option<Trouble>,
 }
 
 /// How many spaced reads must agree that nothing of a slot is attached here before its claim is given back.

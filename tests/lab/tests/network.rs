@@ -167,7 +167,7 @@ async fn an_interface_in_another_subnet_than_the_primary_one_is_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_subnet_than_the_primary_one_costs_one_call_the_seventh() {
+async fn another_subnet_than_the_primary_one_costs_one_call_the_eighth() {
     let mut world = made(&(one_slot("xfs", "500ms", "500ms") + IDLE)).await;
     with_addresses(&mut world, &[[10, 0, 4, 50].into()], Some("10.0.4.0/24"));
     let world = played(world).await;
@@ -176,7 +176,7 @@ async fn another_subnet_than_the_primary_one_costs_one_call_the_seventh() {
     let calls = calls(&world, 0);
     println!("EC2 calls with an interface in another subnet: {}: {calls:?}", calls.len());
     assert_eq!(calls.iter().filter(|call| *call == "DescribeSubnets ok").count(), 1, "{calls:?}");
-    assert_eq!(calls.len(), 7, "{calls:?}");
+    assert_eq!(calls.len(), 8, "{calls:?}");
     let routes = shell(&world, &a1, "ip route show table 7001").await;
     assert!(routes.contains("10.0.4.0/24") && routes.contains("via 10.0.4.1"), "{routes}");
     world.end(false).await.unwrap();

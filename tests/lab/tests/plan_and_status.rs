@@ -101,8 +101,12 @@ async fn the_plan_shows_every_slot_of_the_zone_and_the_boot_does_what_it_said() 
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into()
         };
-        let volume =
-            |id| VolumeSpec { zone: "eu-central-1a".into(), tags: tagged(id), ..VolumeSpec::default() };
+        let volume = |id| VolumeSpec {
+            zone: "eu-central-1a".into(),
+            tags: tagged(id),
+            size_gib: 2,
+            ..VolumeSpec::default()
+        };
         (region.add_volume(volume(3)), region.add_volume(volume(2)))
     });
     let world = played(world).await;

@@ -84,6 +84,7 @@ pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
             _ => stray_attachments::clear(boot, &seen, &records, None).await?,
         }
         let reasons = reasons(&decision);
+        boot.progressed(|p| p.met = None);
         boot.ports.timeline.waiting(Step::Intend, &format!("a vacant slot in {}: {reasons}", boot.me.zone));
         if boot.is_overdue() {
             let sentence = format!(
@@ -161,7 +162,8 @@ async fn decide(
                 let sentence = format!(
                     "slot {id} is vacant, but this boot's deadline has passed: it is not taken any more"
                 );
-                return Err(Next::Stop(Trouble::new(Step::Intend, Kind::NoSlot, sentence)));
+                let late = || Trouble::new(Step::Intend, Kind::NoSlot, sentence);
+                return Err(Next::Stop(boot.progress().met.unwrap_or_else(late)));
             }
             Choice::Take(id) | Choice::Succeed(id, _) | Choice::Adopt(id) => {
                 let slot = seen.slots.iter().find(|s| s.id == *id).cloned();

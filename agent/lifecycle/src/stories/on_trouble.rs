@@ -25,7 +25,9 @@ pub(crate) enum After {
 /// Does what the table says.
 pub(crate) async fn settle(boot: &Boot, trouble: Trouble) -> After {
     let phase = phase(boot).await;
-    match course(trouble.kind, phase, boot.is_late(&trouble)) {
+    let course = course(trouble.kind, phase, boot.is_late(&trouble));
+    boot.progressed(|p| p.met = (course == Course::Retry).then(|| trouble.clone()));
+    match course {
         Course::Retry => again(boot).await,
         Course::ChooseAgain { record_fault } => {
             let let_go = match record_fault {

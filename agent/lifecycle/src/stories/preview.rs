@@ -77,7 +77,7 @@ pub async fn preview(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Previ
     let unfit = refuse_unfit(agent).map(|()| unfit_now(&agent.me));
     let looked = match (look(agent, gone).await, &unfit) {
         (Ok(looked), _) => Ok(looked),
-        (Err(trouble), Ok(None)) if trouble.kind != Kind::Configuration => return Err(trouble),
+        (Err(trouble), Ok(None)) if !ends_as_configuration(trouble.kind) => return Err(trouble),
         (Err(trouble), _) => Err(trouble),
     };
     let slots = looked.as_ref().map(|look| slots(agent, look)).unwrap_or_default();
@@ -98,6 +98,11 @@ pub async fn preview(agent: &Agent, gone: &BTreeSet<InstanceId>) -> Result<Previ
         preview.notes = preview.noted(agent, look, gone);
     }
     Ok(preview)
+}
+
+/// A boot waits some time for what IAM refuses; what it ends with is known.
+fn ends_as_configuration(kind: Kind) -> bool {
+    matches!(kind, Kind::Configuration | Kind::Permission)
 }
 
 fn gives_up(trouble: &Trouble) -> Would {

@@ -62,8 +62,9 @@ fn steps() -> Vec<Step> {
             "term-unwind",
             "int-unwind",
             "unwind",
-            // A detach that was asked for settles for a minute before the volume is attached again.
-            |stage| stage.deadline = "5m",
+            // A detach that was asked for settles for a minute before the volume is attached again; a sixth of it passes
+            // before the boot gives up.
+            |stage| stage.deadline = "3m",
             Held::GivenUp("AttachNetworkInterface", "DetachVolume"),
         ),
     ]

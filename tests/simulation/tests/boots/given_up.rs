@@ -1,7 +1,7 @@
 //! Boots that end without a slot.
 
 use crate::{actions, gave_up, ready};
-use simulation::{Content, Exit, Scene, Settled, simulate};
+use simulation::{Content, Death, Exit, Life, Scene, Settled, simulate};
 
 fn group(ids: Vec<u32>, desired: u32) -> Scene {
     let suspended = vec!["ReplaceUnhealthy".to_owned()];
@@ -117,6 +117,35 @@ fn a_role_that_iam_does_not_know_yet_ends_no_boot_and_one_that_stays_refused_end
                 world.assert_lawful();
             });
         }
+    }
+}
+
+/// The deadline passes between two tries: what ended the last one is told, and not the lack of a slot.
+#[test]
+fn a_deadline_that_passes_between_two_tries_is_their_troubles() {
+    use region::model::{Fault, FaultKind::Unauthorized};
+    for (action, left) in ["AttachVolume", "AttachNetworkInterface"]
+        .into_iter()
+        .flat_map(|action| (1_000..9_000).step_by(500).map(move |left| (action, left)))
+    {
+        simulate(async {
+            let scene = Scene { config: "[boot]\ndeadline = \"1m\"\n", ..group(vec![0], 1) };
+            let world = scene.open();
+            let instance = world.hosts_up(1).await.remove(0);
+            // An earlier run, of which only its note of the time is left.
+            let first = world.boot_with(&instance, Life::default().killed_at(1, Death::Clean));
+            first.exit().await;
+            world.pass(60_000 - left).await;
+            let refused = Fault { count: Some(100_000), ..Fault::next(action, Unauthorized) };
+            world.with(|s| s.region.inject(refused));
+            let exit = world.boot(&instance).exit().await;
+            let trace = world.with(|s| s.trace.join("\n"));
+            let settled = world.with(|s| Settled::of(s, &instance));
+            assert_eq!(gave_up(&exit), Some(78), "{action}, {left} ms: {exit:?}\n{trace}");
+            assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]), "{action}");
+            assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0], "{action}, {left} ms");
+            world.assert_lawful();
+        });
     }
 }
 
