@@ -102,7 +102,7 @@ fn file_of(path: &str, files: &BTreeMap<String, String>) -> Option<String> {
 fn floor(file: &str) -> usize {
     let is_in = |room: &&str| file == *room || file.starts_with(&format!("{room}/"));
     let exact = FLOORS.iter().position(|rooms| rooms.contains(&file));
-    exact.or_else(|| FLOORS.iter().position(|rooms| rooms.iter().any(|room| is_in(&room)))).unwrap_or(STORIES)
+    exact.or_else(|| FLOORS.iter().position(|rooms| rooms.iter().any(&is_in))).unwrap_or(STORIES)
 }
 
 /// Each file and those that it uses. What a folder's own file shows of its files is no arrow.

@@ -27,8 +27,11 @@ pub(crate) struct Metadata {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// Why a text is no value of its kind.
+type Reads = fn(&str) -> Result<(), String>;
+
 /// The tags that tell stack and group, and what reads the value of each.
-const TAGS: [(&str, fn(&str) -> Result<(), String>); 3] = [
+const TAGS: [(&str, Reads); 3] = [
     ("aws:cloudformation:stack-name", is::<StackName>),
     ("aws:cloudformation:logical-id", is::<LogicalId>),
     ("aws:autoscaling:groupName", is::<GroupName>),

@@ -25,7 +25,8 @@ enum Held {
     Until(&'static str),
     /// Nobody answers to the slot's address.
     Silence,
-    /// A partition names the broker as a replica that is not in sync.
+    /// A partition names the broker as a replica that is not in sync. It is written once the unit was started: an empty log
+    /// dir of a broker that the cluster knows already would not be.
     Behind,
     /// Somebody has the lock.
     Queue,
@@ -56,7 +57,7 @@ fn steps() -> Vec<Step> {
         ("term-tag", "int-tag", "storage", plain, Held::Late("CreateTags")),
         ("term-format", "int-format", "storage", |stage| stage.prepare = LONG_FORMAT, Held::Until(WORD)),
         ("term-start", "int-start", "start", |stage| stage.prepare = SILENT, Held::Until(WORD)),
-        ("term-ready", "int-ready", "ready", plain, Held::Behind),
+        ("term-ready", "int-ready", "ready", |stage| stage.prepare = SILENT, Held::Behind),
         ("term-signal", "int-signal", "signal", plain, Held::Late("SignalResource")),
         (
             "term-unwind",
@@ -83,13 +84,17 @@ async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &St
             inject(refused, FaultKind::Unauthorized);
             inject(late, FOR_EVER);
         }
-        Held::Until(_) => {}
+        Held::Until(_) | Held::Behind => {}
         Held::Silence => case.route_of_slot(world, "add", ZOOKEEPER, "blackhole"),
-        Held::Behind => partition(world, case, "create", "[1]").await,
         Held::Queue => locked(world, case, "create").await,
     }
     let from = world.journal_length();
     let meanwhile = async {
+        if matches!(step.4, Held::Behind) {
+            case.sees(world, "start", |story| !story["waits_for"].is_null()).await;
+            partition(world, case, "create", "[1]").await;
+            shell(world, &case.on, WORD).await;
+        }
         under_way(world, case, step).await;
         status_says_so(world, case, step).await;
         let line =

@@ -170,10 +170,13 @@ fn a_slot_whose_attachment_ec2_undoes_is_not_chosen_again_while_another_is_vacan
     });
 }
 
+/// Makes a slot's part one that EC2 will not attach.
+type Spoil = fn(&mut simulation::State);
+
 /// What belongs to one volume or interface alone costs its slot, not the boot.
 #[test]
 fn a_slot_whose_part_ec2_will_not_attach_is_passed_over() {
-    let spoil: [(&str, fn(&mut simulation::State)); 2] = [
+    let spoil: [(&str, Spoil); 2] = [
         ("CustomerKeyHasBeenRevoked", |s| {
             let volume = s.rules.slots[&0].0.clone();
             let key = Some(Key::Disabled);

@@ -233,10 +233,10 @@ fn boot(facts: &Facts, now: Millis) -> Vec<Row> {
         rows.push(("waits too", format!("{}: since {since} for {what}", wait.step)));
     }
     // "done" and "given up" are no trouble, and what came once is in the log.
-    let trouble = boot.steps.iter().flatten().filter(|step| {
+    let mut trouble = boot.steps.iter().flatten().filter(|step| {
         step.times.is_some() && !matches!(step.outcome.as_deref(), None | Some("done" | "given up"))
     });
-    if let Some(step) = trouble.last() {
+    if let Some(step) = trouble.next_back() {
         let times = step.times.unwrap_or(1);
         let outcome = step.outcome.as_deref().unwrap_or_default();
         rows.push(("met again", format!("{times} times at {}: {outcome}", step.step)));
