@@ -10,6 +10,7 @@ mod listeners;
 mod schema;
 mod values;
 
-pub use check::{Config, NoZoneId, Ready, Telling};
+pub use check::{Config, NoZoneId, Ready};
 pub use layer::{Layers, Place, Refused};
 pub use schema::{KEYS, Key};
+pub use values::Telling;

@@ -3,7 +3,7 @@
 use super::connect::connect;
 use super::layer::{Layers, Place, Refused, Value};
 use super::listeners::listeners;
-use super::values;
+use super::values::{self, Telling};
 use crate::ids::{GroupName, Millis, StackName};
 use crate::remote_text;
 use crate::slot::{NamePattern, Parts};
@@ -16,17 +16,6 @@ pub enum Ready {
     InSync,
     /// The broker is registered.
     Registered,
-}
-
-/// To whom something is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Telling {
-    /// As the instance's tags say.
-    Auto,
-    /// To nobody.
-    Nobody,
-    /// To this one.
-    Named(String),
 }
 
 /// The rack cannot be filled in.

@@ -1,6 +1,5 @@
 //! The values of the configuration that are one word each: paths, names, options, durations.
 
-use super::check::Telling;
 use crate::Millis;
 use crate::ids::{LogicalId, NotAnId};
 use crate::slot::{NamePattern, Parts};
@@ -176,6 +175,17 @@ pub(super) fn duration(text: &str) -> Result<Millis, String> {
     let refused = || format!("\"{text}\" is no duration of 1 minute to 12 hours, as \"30m\"");
     let millis = humantime::parse_duration(text).map_err(|_| refused())?.as_millis();
     u64::try_from(millis).ok().filter(|ms| (60_000..=43_200_000).contains(ms)).ok_or_else(refused)
+}
+
+/// To whom something is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Telling {
+    /// As the instance's tags say.
+    Auto,
+    /// To nobody.
+    Nobody,
+    /// To this one.
+    Named(String),
 }
 
 /// To whom something is told; `name` reads a name as AWS allows it.
