@@ -9,11 +9,12 @@ use berth_plan::config::Config;
 use berth_plan::outcome::{Kind, permission_patience};
 use berth_plan::records::{FaultCode, Holder, Intent, SlotRecords, VERSION};
 use berth_plan::slot::Slot;
-use berth_plan::{AttachmentId, BrokerId, Millis, Token};
+use berth_plan::{AttachmentId, BrokerId, SinceBoot, Token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// How far this run has come: what giving up must look at.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,20 +35,20 @@ pub struct Progress {
     pub troubles: u32,
     /// The step in which IAM refuses a call, and since when, by `Host::since_boot`. The sentence would not do: each answer
     /// of EC2 names its own request.
-    pub refused: Option<(Step, Millis)>,
+    pub refused: Option<(Step, SinceBoot)>,
     /// What the last try ended with, where it is tried again; none where it was the slot's own trouble, or a slot is waited
     /// for. A deadline that passes between two tries is this trouble's.
     pub met: Option<Trouble>,
 }
 
 /// How many spaced reads must agree that nothing of a slot is attached here before its claim is given back.
-const NOTHING_LEFT: Agreement = Agreement::new(2, 5_000);
+const NOTHING_LEFT: Agreement = Agreement::new(2, Duration::from_secs(5));
 
 /// One run of a boot.
 pub struct Boot {
     agent: Agent,
     token: Token,
-    deadline: AtomicU64,
+    deadline: Mutex<SinceBoot>,
     progress: Mutex<Progress>,
     strays: AtomicBool,
     unfinished: Mutex<BTreeMap<BrokerId, Agreement>>,
@@ -58,21 +59,21 @@ pub struct Boot {
 const FIRST_RUN: &str = "first-run";
 
 /// When the first run of this kernel boot began, by `Host::since_boot`; none where this is it.
-fn first_run(host: &dyn Host) -> Option<Millis> {
+fn first_run(host: &dyn Host) -> Option<SinceBoot> {
     host.recall(FIRST_RUN).ok().flatten()?.trim().parse().ok()
 }
 
 /// When the deadline of this kernel boot is, by `Host::since_boot`: it counts from the boot's first run.
-pub fn deadline(host: &dyn Host, config: &Config) -> Millis {
+pub fn deadline(host: &dyn Host, config: &Config) -> SinceBoot {
     first_run(host).unwrap_or_else(|| host.since_boot()) + config.deadline
 }
 
 /// For how long the metadata service may be away before a run that knows nothing else ends; none: for ever. A slot was
 /// started on this host, and only the metadata say for which instance: an image's note costs a longer wait, no more.
-pub fn metadata_patience(host: &dyn Host, config: &Config) -> Option<Millis> {
+pub fn metadata_patience(host: &dyn Host, config: &Config) -> Option<Duration> {
     match notes::started(host) {
         Some(_) => None,
-        None => Some(deadline(host, config).saturating_sub(host.since_boot())),
+        None => Some(deadline(host, config).since(host.since_boot())),
     }
 }
 
@@ -86,26 +87,26 @@ impl Deref for Boot {
 
 impl Boot {
     /// A run whose deadline is `deadline`, by [`deadline`] at its start. Nothing is written yet.
-    pub fn new(agent: Agent, token: Token, deadline: Millis) -> Self {
+    pub fn new(agent: Agent, token: Token, deadline: SinceBoot) -> Self {
         let host = agent.ports.host.as_ref();
         let noted = first_run(host);
         let started = notes::started(host).is_some_and(|instance| instance == agent.me.instance);
         let progress = Mutex::new(Progress { started, ..Progress::default() });
         // An earlier run of this boot was ended amid something: what it asked for may land yet. A holder notes no run.
         let strays = AtomicBool::new(noted.is_some() || started);
-        let deadline = AtomicU64::new(deadline);
+        let deadline = Mutex::new(deadline);
         let (unfinished, undone) = Default::default();
         Self { agent, token, deadline, progress, strays, unfinished, undone }
     }
 
     /// When this boot's deadline is, by `Host::since_boot`.
-    pub fn deadline(&self) -> Millis {
-        self.deadline.load(Ordering::Relaxed)
+    pub fn deadline(&self) -> SinceBoot {
+        *self.deadline.lock().expect("no holder of this lock panics")
     }
 
     /// FAILURE was told and the run goes on: what it tries now has as much time as the first tries had.
     pub(crate) fn begin_another_deadline(&self) {
-        self.deadline.store(self.ports.host.since_boot() + self.config.deadline, Ordering::Relaxed);
+        self.set_deadline(self.ports.host.since_boot() + self.config.deadline);
     }
 
     /// Whether this trouble is late: the deadline has passed or, for a refusal by IAM, the time that a change of policy
@@ -121,7 +122,7 @@ impl Boot {
             Some((step, first)) if *step == trouble.step => since = *first,
             _ => p.refused = Some((trouble.step, now)),
         });
-        self.is_overdue() || now - since >= permission_patience(self.config.deadline)
+        self.is_overdue() || now.since(since) >= permission_patience(self.config.deadline)
     }
 
     /// One look found that nothing of an unfinished slot is attached here, or that something is; whether enough looks agree
@@ -170,8 +171,11 @@ impl Boot {
         if first_run(self.ports.host.as_ref()).is_some() {
             return;
         }
-        let deadline = self.ports.host.since_boot() + self.config.deadline;
-        self.deadline.store(deadline, Ordering::Relaxed);
+        self.set_deadline(self.ports.host.since_boot() + self.config.deadline);
+    }
+
+    fn set_deadline(&self, deadline: SinceBoot) {
+        *self.deadline.lock().expect("no holder of this lock panics") = deadline;
     }
 
     /// A boot begins: its deadline counts from the first run of this kernel boot that came here. Who holds a started slot
@@ -180,7 +184,7 @@ impl Boot {
         if self.progress().started {
             return;
         }
-        let first = self.deadline().saturating_sub(self.config.deadline);
+        let first = self.deadline() - self.config.deadline;
         if matches!(self.ports.host.recall(FIRST_RUN), Ok(None))
             && let Err(error) = self.ports.host.note(FIRST_RUN, &first.to_string())
         {
@@ -263,9 +267,9 @@ impl Patience for Boot {
         !self.progress().started && self.ports.host.since_boot() >= self.deadline()
     }
 
-    fn within(&self, millis: Millis) -> Millis {
-        let left = self.deadline().saturating_sub(self.ports.host.since_boot());
+    fn within(&self, length: Duration) -> Duration {
+        let left = self.deadline().since(self.ports.host.since_boot());
         // A run that goes on past its deadline waits as it did before.
-        if self.progress().started || left == 0 { millis } else { millis.min(left) }
+        if self.progress().started || left.is_zero() { length } else { length.min(left) }
     }
 }

@@ -8,6 +8,7 @@ use berth_plan::ec2::Whose;
 use berth_plan::outcome::Kind;
 use berth_plan::records::FaultCode;
 use std::fmt;
+use std::time::Duration;
 
 /// Trouble: its kind decides what is done, its sentence is what people read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +53,8 @@ impl Trouble {
     }
 
     /// The same trouble after a wait.
-    pub(crate) fn after(self, waited: u64) -> Self {
-        Self { sentence: format!("{}; tried for {} s", self.sentence, waited / 1000), ..self }
+    pub(crate) fn after(self, waited: Duration) -> Self {
+        Self { sentence: format!("{}; tried for {} s", self.sentence, waited.as_secs()), ..self }
     }
 
     pub(crate) fn cloud(step: Step, error: &CloudError) -> Self {

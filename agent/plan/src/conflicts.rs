@@ -89,6 +89,7 @@ fn volume(claim: &Claim) -> Option<&VolumeId> {
 mod tests {
     use super::*;
     use crate::records::{DiskRecord, Holder, Revision, Versioned};
+    use crate::{StoreTime, UnixTime};
 
     const SERIAL: &str = "vol00000000000000001";
 
@@ -105,12 +106,16 @@ mod tests {
             eni: None,
         };
         let boot = holder.boot.clone();
-        Claim::vacant().taken(holder, 0).started(&boot, 0)
+        Claim::vacant().taken(holder, UnixTime::from_millis(0)).started(&boot, UnixTime::from_millis(0))
     }
 
     fn records(claims: Vec<Claim>) -> BTreeMap<BrokerId, SlotRecords> {
         let record = |value| SlotRecords {
-            claim: Some(Versioned { value, revision: Revision::of_store(0), changed: 0 }),
+            claim: Some(Versioned {
+                value,
+                revision: Revision::of_store(0),
+                changed: StoreTime::from_millis(0),
+            }),
             ..Default::default()
         };
         (0..).map(|id| BrokerId::new(id).unwrap()).zip(claims.into_iter().map(record)).collect()
@@ -159,7 +164,7 @@ mod tests {
             fs: crate::disk::Fs::Xfs.into(),
             uuid: crate::disk::FsUuid::from_bytes([7; 16]),
         };
-        let free = started(2).on_disk(disk).given_back(0, "let go");
+        let free = started(2).on_disk(disk).given_back(UnixTime::from_millis(0), "let go");
         assert!(of(vec![free], Some(SERIAL), None, false)[0].ends_with("whose claim names nobody"));
     }
 

@@ -4,9 +4,6 @@ use crate::remote_text::quoted;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Milliseconds of some clock; which clock is said where it is used.
-pub type Millis = u64;
-
 /// Why a text is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not {expected}", quoted(.text))]

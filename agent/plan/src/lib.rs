@@ -17,9 +17,11 @@ pub mod records;
 pub mod remote_text;
 pub mod service;
 pub mod slot;
+pub mod time;
 
 pub use addressing::{MacAddress, Subnet};
 pub use ids::{
-    AttachmentId, BootId, BrokerId, Domain, EniId, GroupName, InstanceId, InstanceType, LogicalId, Millis,
-    Region, RoleName, StackName, SubnetId, Token, VolumeId, Zone, ZoneId,
+    AttachmentId, BootId, BrokerId, Domain, EniId, GroupName, InstanceId, InstanceType, LogicalId, Region,
+    RoleName, StackName, SubnetId, Token, VolumeId, Zone, ZoneId,
 };
+pub use time::{SinceBoot, StoreTime, UnixTime};

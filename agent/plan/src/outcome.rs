@@ -4,8 +4,8 @@
 //! A bad hour of a control plane must not terminate a healthy fleet: ZooKeeper, EC2 or IMDS trouble is never a reason
 //! to call an instance unhealthy.
 
-use crate::Millis;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What went wrong, as far as the outcome cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +86,8 @@ pub const EXIT_CONFIGURATION: u8 = 78;
 
 /// For how long a refusal by IAM is waited out before it counts as configuration: a sixth of the boot's deadline, five
 /// minutes at most. Longer than a change takes to be seen everywhere, and soon enough for whoever waits for FAILURE.
-pub fn permission_patience(deadline: Millis) -> Millis {
-    (deadline / 6).min(300_000)
+pub fn permission_patience(deadline: Duration) -> Duration {
+    (deadline / 6).min(Duration::from_secs(300))
 }
 
 const fn ending(slot: SlotAction, failure: bool, unhealthy: bool, exit: u8) -> Course {
@@ -190,7 +190,7 @@ mod tests {
         for phase in PHASES {
             assert_eq!(course(Kind::Permission, phase, false), Course::Retry);
         }
-        assert_eq!(permission_patience(1_800_000), 300_000);
-        assert_eq!(permission_patience(60_000), 10_000);
+        assert_eq!(permission_patience(Duration::from_secs(1_800)), Duration::from_secs(300));
+        assert_eq!(permission_patience(Duration::from_secs(60)), Duration::from_secs(10));
     }
 }

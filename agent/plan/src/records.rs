@@ -14,7 +14,7 @@ pub use intent::Intent;
 pub use reset::Reset;
 pub use revision::Revision;
 
-use crate::Millis;
+use crate::StoreTime;
 
 /// A record and its revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub struct Versioned<T> {
     /// The revision read: a write names it.
     pub revision: Revision,
     /// When the record was changed last, Unix milliseconds by the store's clock.
-    pub changed: Millis,
+    pub changed: StoreTime,
 }
 
 /// All records of one slot.

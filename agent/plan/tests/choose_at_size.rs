@@ -14,7 +14,7 @@ use berth_plan::service::{Incarnation, Registration};
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, Decision, Observed, Reason, choose};
 use berth_plan::slot::holder::{Absence, standing};
-use berth_plan::{BrokerId, InstanceId, Zone};
+use berth_plan::{BrokerId, InstanceId, StoreTime, UnixTime, Zone};
 
 const SLOTS: u32 = 10_000;
 
@@ -91,11 +91,17 @@ fn claim(holder: Option<&InstanceId>) -> Option<Versioned<Claim>> {
     let mut claim = Claim::vacant();
     for n in 0..20 {
         let holder = holder.cloned().unwrap_or_else(|| instance(n));
-        claim = claim
-            .taken(Holder { instance: holder, boot: boot.clone(), zone: zone(), volume: None, eni: None }, 1);
+        claim = claim.taken(
+            Holder { instance: holder, boot: boot.clone(), zone: zone(), volume: None, eni: None },
+            UnixTime::from_millis(1),
+        );
     }
-    let claim = if holder.is_some() { claim.started(&boot, 2) } else { claim.given_back(2, "released") };
-    Some(Versioned { value: claim, revision: Revision::of_store(20), changed: 1 })
+    let claim = if holder.is_some() {
+        claim.started(&boot, UnixTime::from_millis(2))
+    } else {
+        claim.given_back(UnixTime::from_millis(2), "released")
+    };
+    Some(Versioned { value: claim, revision: Revision::of_store(20), changed: StoreTime::from_millis(1) })
 }
 
 #[derive(Default)]

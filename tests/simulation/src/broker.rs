@@ -3,11 +3,11 @@
 
 use crate::host_port::HostFiles;
 use crate::runs::Caller;
+use crate::world::Millis;
 use crate::world::{State, World};
 use crate::zookeeper::Op;
 use berth_lifecycle::ports::UnitState;
 use berth_lifecycle::stories::gate::gate;
-use berth_plan::Millis;
 use berth_plan::service::properties;
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};

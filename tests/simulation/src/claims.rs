@@ -9,6 +9,7 @@ use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
 use berth_plan::BrokerId;
+use berth_plan::StoreTime;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub fn one(tree: &Tree, id: BrokerId) -> Outcome<SlotRecords> {
         Some(Versioned {
             value,
             revision: Revision::of_store(i64::from(found.version)),
-            changed: found.mtime,
+            changed: StoreTime::from_millis(found.mtime),
         })
     });
     let intent = read("intents")

@@ -2,8 +2,9 @@
 
 use crate::fate::{Death, Fate, Mishap};
 use crate::runs::Caller;
+use crate::world::Millis;
 use berth_lifecycle::ports::{CloudError, Refusal};
-use berth_plan::{Millis, ec2};
+use berth_plan::ec2;
 use region::model::{Answer, CallError, Caller as Identity, Fault, FaultKind, Request};
 use tokio::time::{Duration, sleep};
 

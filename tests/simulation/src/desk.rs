@@ -4,6 +4,7 @@ use crate::runs::Caller;
 use crate::world::World;
 use crate::{claims, registrations};
 use berth_lifecycle::stories::slot::Desk;
+use berth_plan::UnixTime;
 use std::sync::Arc;
 
 impl World {
@@ -13,7 +14,7 @@ impl World {
         Desk {
             claims: Arc::new(claims::Records(caller.clone())),
             registrations: Arc::new(registrations::Brokers(caller)),
-            at: self.with(|s| s.wall()),
+            at: UnixTime::from_millis(self.with(|s| s.wall())),
             by: "root@ops".to_owned(),
         }
     }

@@ -4,15 +4,18 @@ use crate::content::{Content, SIZE};
 use crate::host::Mount;
 use crate::laws;
 use crate::runs::Caller;
+use crate::world::Millis;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
+use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
 use berth_plan::disk::probe::{BlankDevice, Sample};
 use berth_plan::service::identity::{Found, MetaProperties};
-use berth_plan::{Millis, VolumeId};
+use berth_plan::time::millis;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct HostDisks(pub(crate) Arc<Caller>);
 
@@ -21,11 +24,12 @@ impl Disks for HostDisks {
     async fn appeared(
         &self,
         volume: &VolumeId,
-        within: Millis,
+        within: Duration,
     ) -> Result<Option<Box<dyn Device>>, DiskError> {
         self.0.local("device appeared", 0, |_, _| ()).await;
         let (id, instance) = (volume.as_str(), &self.0.instance);
-        let there = self.0.world.until(within, |s| s.host(instance).devices.contains(id).then_some(())).await;
+        let there =
+            self.0.world.until(millis(within), |s| s.host(instance).devices.contains(id).then_some(())).await;
         self.0.still().await;
         let device = || {
             let path = format!("/dev/disk/by-id/{}", volume.serial());
@@ -144,7 +148,7 @@ impl Device for Nvme {
         .await
     }
 
-    async fn preen(&self, _fs: Fs, _within: Millis) -> Result<Option<String>, DiskError> {
+    async fn preen(&self, _fs: Fs, _within: Duration) -> Result<Option<String>, DiskError> {
         self.call("preen", 1, |_, _| Ok(None)).await
     }
 

@@ -3,7 +3,7 @@
 //! Every call of a port is one numbered point. "Killed at the n-th" means that its effect does not happen, or that it
 //! was on the wire already and happens later, when nobody waits for it any more.
 
-use berth_plan::Millis;
+use crate::world::Millis;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,8 +1,8 @@
 //! One instance's host: what is lost with a kernel boot, what is kept, and what only looks like either.
 
 use crate::broker::Broker;
+use crate::world::Millis;
 use crate::world::State;
-use berth_plan::Millis;
 use berth_plan::network::{Rule, SYSCTLS, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@ use crate::runs::Caller;
 use async_trait::async_trait;
 use berth_lifecycle::Step;
 use berth_lifecycle::ports::{Host, HostError, Timeline};
-use berth_plan::Millis;
+use berth_plan::{SinceBoot, UnixTime};
 use std::sync::Arc;
 use tokio::time::Duration;
 
@@ -24,17 +24,17 @@ impl HostFiles {
 
 #[async_trait]
 impl Host for HostFiles {
-    fn since_boot(&self) -> Millis {
+    fn since_boot(&self) -> SinceBoot {
         let now = self.0.world.now();
-        self.read(|host| now - host.booted_at)
+        SinceBoot::from_millis(self.read(|host| now - host.booted_at))
     }
 
-    fn unix_time(&self) -> Millis {
-        self.0.world.with(|s| s.wall())
+    fn unix_time(&self) -> UnixTime {
+        UnixTime::from_millis(self.0.world.with(|s| s.wall()))
     }
 
-    async fn sleep(&self, millis: Millis) {
-        tokio::time::sleep(Duration::from_millis(millis)).await;
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
         self.0.still().await;
     }
 

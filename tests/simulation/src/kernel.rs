@@ -5,10 +5,12 @@ use crate::runs::Caller;
 use crate::world::State;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Managers, Network, NetworkError, Reached};
+use berth_plan::MacAddress;
 use berth_plan::network::{Act, Marked, Route, Seen, TABLE};
-use berth_plan::{MacAddress, Millis};
+use berth_plan::time::millis;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The primary interface's link.
 const PRIMARY: u32 = 2;
@@ -36,7 +38,7 @@ impl Network for Links {
     async fn wait_for_link(
         &self,
         mac: MacAddress,
-        within: Millis,
+        within: Duration,
         waiting: &(dyn Fn() + Sync),
     ) -> Result<bool, NetworkError> {
         let (mac, instance) = (mac.to_string(), &self.0.instance);
@@ -44,8 +46,11 @@ impl Network for Links {
         if !self.0.local("wait for link", 0, there).await {
             waiting();
         }
-        let there =
-            self.0.world.until(within, |s| s.host(instance).links.contains_key(&mac).then_some(())).await;
+        let there = self
+            .0
+            .world
+            .until(millis(within), |s| s.host(instance).links.contains_key(&mac).then_some(()))
+            .await;
         self.0.still().await;
         Ok(there.is_some())
     }
@@ -96,13 +101,13 @@ impl Network for Links {
         Ok(self.0.local("route lookup", 0, |s, me| way(s.host(me), from)).await)
     }
 
-    async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
+    async fn reach(&self, from: Ipv4Addr, to: &str, within: Duration) -> Reached {
         let answers =
             self.0.local("reach", 1, |s, me| s.zk.reaches(me) && way(s.host(me), from) != PRIMARY).await;
         if answers {
             return Reached::Answered;
         }
-        tokio::time::sleep(tokio::time::Duration::from_millis(within)).await;
+        tokio::time::sleep(within).await;
         Reached::Silent(format!("{to} is silent"))
     }
 }

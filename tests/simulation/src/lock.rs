@@ -8,7 +8,7 @@ use crate::zookeeper::Op;
 use async_trait::async_trait;
 use berth_lifecycle::ports::Locked;
 use berth_plan::records::{Intent, SlotRecords};
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
@@ -70,7 +70,7 @@ struct Held {
     caller: Arc<Caller>,
     path: String,
     session: u64,
-    taken_at: Millis,
+    taken_at: u64,
 }
 
 #[async_trait]
@@ -79,8 +79,8 @@ impl Locked for Held {
         self.caller.zookeeper("locked records", Some(self.session), |s, _| records(&s.zk)).await
     }
 
-    fn taken_at(&self) -> Millis {
-        self.taken_at
+    fn taken_at(&self) -> StoreTime {
+        StoreTime::from_millis(self.taken_at)
     }
 
     async fn intend(&self, id: BrokerId, intent: &Intent) -> Outcome<()> {

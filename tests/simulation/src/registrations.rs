@@ -7,11 +7,13 @@ use crate::world::State;
 use crate::zookeeper::Node;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
+use berth_plan::BrokerId;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
-use berth_plan::{BrokerId, Millis};
+use berth_plan::time::millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) struct Brokers(pub(crate) Arc<Caller>);
 
@@ -65,11 +67,11 @@ impl Registrations for Brokers {
         self.ask("registration", of).await
     }
 
-    async fn changed(&self, id: BrokerId, within: Millis) {
+    async fn changed(&self, id: BrokerId, within: Duration) {
         let path = registration(id.number());
         let stamp = |s: &mut State| s.zk.nodes.get(&path).map(|node| node.mzxid);
         let before = self.0.world.with(stamp);
-        self.0.world.until(within, |s| (stamp(s) != before).then_some(())).await;
+        self.0.world.until(millis(within), |s| (stamp(s) != before).then_some(())).await;
         self.0.still().await;
     }
 

@@ -1,12 +1,12 @@
 //! Runs of berth: started, killed, ended. A run is a future; killing it drops the future and nothing else.
 
 use crate::fate::{Death, Fate, Life};
+use crate::world::Millis;
 use crate::world::{State, World};
 use crate::{claims, cloud, disks, host_port, kernel, listeners, registrations, service};
 use berth_lifecycle::stories::boot::{Ended, boot};
 use berth_lifecycle::stories::preview::{Preview, preview};
 use berth_lifecycle::{Agent, Boot, Me, Ports, Trouble, deadline};
-use berth_plan::Millis;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;

@@ -3,9 +3,9 @@
 use crate::broker::{CHROOT, ELDER, registration};
 use crate::content::Content;
 use crate::registrations;
+use crate::world::Millis;
 use crate::world::World;
 use crate::zookeeper::Op;
-use berth_plan::Millis;
 use berth_plan::config::{Config, Layers};
 use region::model::{
     EniSpec, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, Settings, StackSpec, SubnetSpec, Tags,

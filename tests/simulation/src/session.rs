@@ -3,8 +3,8 @@
 use crate::claims::{Outcome, away};
 use crate::fate::{Death, Fate, Mishap};
 use crate::runs::{Caller, SESSION};
+use crate::world::Millis;
 use crate::world::State;
-use berth_plan::Millis;
 use tokio::time::{Duration, sleep};
 
 /// How long a call to an ensemble that does not answer takes to fail.

@@ -5,9 +5,9 @@
 
 use crate::fate::{Death, Mishap};
 use crate::scene::Scene;
+use crate::world::Millis;
 use crate::world::{State, World};
 use crate::{Content, broker, laws};
-use berth_plan::Millis;
 use region::model::{Delay, Fault, FaultKind};
 use std::sync::Arc;
 

@@ -9,12 +9,14 @@ use crate::runs::Runs;
 use crate::scene::Rules;
 use crate::zookeeper::Tree;
 use crate::{laws, react};
-use berth_plan::Millis;
 use region::model::Region;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
+
+/// Milliseconds of the simulation's clock, or a length of time by it.
+pub type Millis = u64;
 
 type Deed = Box<dyn FnOnce(&mut State) + Send>;
 

@@ -2,7 +2,7 @@
 //!
 //! A session lives on when its process is killed; its ephemeral nodes go when its time-out has passed.
 
-use berth_plan::Millis;
+use crate::world::Millis;
 use std::collections::BTreeMap;
 
 /// A node.

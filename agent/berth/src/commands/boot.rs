@@ -30,7 +30,7 @@ pub(super) async fn boot(config: Config) -> u8 {
         Ok(id) => id,
         Err(sentence) => return failed(&sentence, 1),
     };
-    let within = Duration::from_millis(config.deadline);
+    let within = config.deadline;
     let _lock = match lock_file::take(within, &|what| tracing::info!("waiting for {what}")) {
         Ok(lock) => lock,
         Err(sentence) => return failed(&sentence, 1),
@@ -83,7 +83,7 @@ async fn begin(config: Config, timeline: &Arc<Shown>) -> Result<(Wiring, Boot), 
     timeline.began(Step::Identify);
     // The wait for the metadata is of the boot's one deadline; a holder waits for ever.
     let deadline = deadline(&ThisHost, &config);
-    let patience = metadata_patience(&ThisHost, &config).map_or(Duration::MAX, Duration::from_millis);
+    let patience = metadata_patience(&ThisHost, &config).unwrap_or(Duration::MAX);
     let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
     let me = &metadata.me;
     timeline.known_as(me.instance.as_str());

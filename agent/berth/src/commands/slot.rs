@@ -8,7 +8,7 @@ use crate::host::ThisHost;
 use crate::zookeeper::Zookeeper;
 use berth_lifecycle::ports::Host;
 use berth_lifecycle::stories::slot::{Desk, ResetDone, SlotShown, Undone};
-use berth_plan::Millis;
+use berth_plan::UnixTime;
 use berth_plan::config::Config;
 use berth_plan::records::{Claim, FaultRecord, State};
 use serde_json::{Value, json};
@@ -81,8 +81,8 @@ fn operator() -> String {
 }
 
 /// "3 days", "5 min".
-fn age(now: Millis, at: Millis) -> String {
-    let seconds = now.saturating_sub(at) / 1000;
+fn age(now: UnixTime, at: UnixTime) -> String {
+    let seconds = now.since(at).as_secs();
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7_199 => format!("{} min", seconds / 60),
@@ -105,7 +105,7 @@ fn stands(of: &SlotShown) -> String {
 }
 
 /// For how long it has stood so: since the last line of its history.
-fn since(of: &SlotShown, now: Millis) -> String {
+fn since(of: &SlotShown, now: UnixTime) -> String {
     let claim = of.records.claim.as_ref();
     let at = claim.and_then(|claim| claim.value.history.last().map(|owner| owner.at));
     at.map_or_else(|| "-".to_owned(), |at| age(now, at))
@@ -121,7 +121,7 @@ fn broker(of: &SlotShown) -> String {
     }
 }
 
-fn listed(slots: &[SlotShown], now: Millis) -> String {
+fn listed(slots: &[SlotShown], now: UnixTime) -> String {
     if slots.is_empty() {
         return "no slot of this cluster was ever claimed; `berth plan` on an instance shows those that EC2 has"
             .to_owned();
@@ -143,7 +143,7 @@ fn listed(slots: &[SlotShown], now: Millis) -> String {
 }
 
 /// What is not as usual.
-fn notes(of: &SlotShown, now: Millis) -> Vec<String> {
+fn notes(of: &SlotShown, now: UnixTime) -> Vec<String> {
     let records = &of.records;
     let claim = records.claim.as_ref().map(|claim| &claim.value);
     let fault = records.fault.iter().map(|fault| format!("faulty: {}", fault_text(fault)));
@@ -165,7 +165,7 @@ fn fault_text(fault: &FaultRecord) -> String {
     format!("{} (seen {times}, last by {})", fault.reason, fault.seen_by)
 }
 
-fn shown(of: &SlotShown, now: Millis) -> String {
+fn shown(of: &SlotShown, now: UnixTime) -> String {
     let mut text = format!("slot {}: {} for {}, broker {}\n", of.id, stands(of), since(of, now), broker(of));
     let claim = of.records.claim.as_ref().map(|claim| &claim.value);
     let mut line = |name: &str, value: Option<String>| {
@@ -191,7 +191,7 @@ fn shown(of: &SlotShown, now: Millis) -> String {
 /// Oldest first.
 fn history(claim: &Claim) -> String {
     let line = |owner: &berth_plan::records::Owner| {
-        let at = UNIX_EPOCH + Duration::from_millis(owner.at);
+        let at = UNIX_EPOCH + Duration::from_millis(owner.at.as_millis());
         format!("{}  {}  {}", humantime::format_rfc3339_seconds(at), owner.instance, owner.why)
     };
     claim.history.iter().map(line).collect::<Vec<_>>().join("\n")

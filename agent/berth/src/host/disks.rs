@@ -17,8 +17,8 @@ mod tool;
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
+use berth_plan::VolumeId;
 use berth_plan::service::identity::Found;
-use berth_plan::{Millis, VolumeId};
 use bounded::{LIMITS, on_a_thread};
 use changes::DevChanges;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Disks for HostDisks {
     async fn appeared(
         &self,
         volume: &VolumeId,
-        within: Millis,
+        within: Duration,
     ) -> Result<Option<Box<dyn Device>>, DiskError> {
         // Watched before the first look, or a node made between the two is lost.
         let changes = DevChanges::watch()?;
@@ -45,7 +45,7 @@ impl Disks for HostDisks {
                 changes.next().await?;
             }
         };
-        match timeout(Duration::from_millis(within), found).await {
+        match timeout(within, found).await {
             Ok(found) => found.map(Some),
             Err(_) => Ok(None),
         }

@@ -3,8 +3,8 @@
 use super::names;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Network, NetworkError, Reached};
+use berth_plan::MacAddress;
 use berth_plan::network::{Act, Marked, PROTOCOL, Route, Rule, Seen, command};
-use berth_plan::{MacAddress, Millis};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt};
 use messages::{MARK, address, has_address, name, route, route_message, rule, rule_message};
@@ -126,7 +126,7 @@ impl Network for Kernel {
     async fn wait_for_link(
         &self,
         mac: MacAddress,
-        within: Millis,
+        within: Duration,
         waiting: &(dyn Fn() + Sync),
     ) -> Result<bool, NetworkError> {
         // Subscribed before the first look, or an event between the two is lost.
@@ -149,7 +149,7 @@ impl Network for Kernel {
         // No task of its own: that would outlive the receiver of its events for a moment, and warn of each.
         tokio::select! {
             () = connection => Err(closed()),
-            seen = timeout(Duration::from_millis(within), seen) => seen.unwrap_or(Ok(false)),
+            seen = timeout(within, seen) => seen.unwrap_or(Ok(false)),
         }
     }
 
@@ -229,8 +229,7 @@ impl Network for Kernel {
         Ok(route(message).link)
     }
 
-    async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached {
-        let within = Duration::from_millis(within);
+    async fn reach(&self, from: Ipv4Addr, to: &str, within: Duration) -> Reached {
         let addresses = match names::addresses(to, within).await {
             Ok(addresses) => addresses,
             Err(why) => return Reached::Silent(why),

@@ -4,7 +4,7 @@ mod show;
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Service, ServiceError, Unit};
-use berth_plan::Millis;
+use berth_plan::UnixTime;
 use berth_plan::remote_text::bounded;
 use berth_plan::service::start_command::StartCommand;
 use show::{Shown, environment_of};
@@ -55,9 +55,9 @@ async fn show(name: &str, properties: &str) -> Result<Shown, ServiceError> {
 }
 
 impl Systemd {
-    /// Since when the unit is in its state, Unix milliseconds; none where it never was in another, or the manager does
+    /// Since when the unit is in its state; none where it never was in another, or the manager does
     /// not say.
-    pub(crate) async fn since(&self, name: &str) -> Result<Option<Millis>, ServiceError> {
+    pub(crate) async fn since(&self, name: &str) -> Result<Option<UnixTime>, ServiceError> {
         let shown =
             systemctl(&["show", "-p", "StateChangeTimestamp", "--", name], Some(ANSWERS_WITHIN)).await?;
         Ok(changed(&shown))
@@ -65,12 +65,12 @@ impl Systemd {
 }
 
 /// systemctl writes the time in its own zone, which here is UTC: `Fri 2026-11-27 14:02:33 UTC`.
-fn changed(property: &str) -> Option<Millis> {
+fn changed(property: &str) -> Option<UnixTime> {
     let mut words = property.trim().strip_prefix("StateChangeTimestamp=")?.split(' ').skip(1);
     let (day, time) = (words.next()?, words.next()?);
     words.next().filter(|zone| *zone == "UTC")?;
     let at = humantime::parse_rfc3339_weak(&format!("{day} {time}")).ok()?;
-    u64::try_from(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis()).ok()
+    Some(UnixTime::default() + at.duration_since(std::time::UNIX_EPOCH).ok()?)
 }
 
 #[async_trait]
@@ -117,7 +117,10 @@ mod tests {
 
     #[test]
     fn the_time_of_the_last_change_is_read_in_utc_alone() {
-        assert_eq!(changed("StateChangeTimestamp=Fri 2026-11-27 14:02:33 UTC\n"), Some(1_795_788_153_000));
+        assert_eq!(
+            changed("StateChangeTimestamp=Fri 2026-11-27 14:02:33 UTC\n"),
+            Some(UnixTime::from_millis(1_795_788_153_000))
+        );
         for none in ["StateChangeTimestamp=\n", "", "StateChangeTimestamp=Fri 2026-11-27 14:02:33 CET"] {
             assert_eq!(changed(none), None, "{none}");
         }

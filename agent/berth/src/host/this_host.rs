@@ -4,7 +4,7 @@ use super::os_error::words;
 use super::own_directory;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Host, HostError};
-use berth_plan::Millis;
+use berth_plan::{SinceBoot, UnixTime};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Group, User};
 use std::fs::{self, File, OpenOptions};
@@ -111,19 +111,19 @@ fn in_its_directory(path: &Path) -> PathBuf {
 
 #[async_trait]
 impl Host for ThisHost {
-    fn since_boot(&self) -> Millis {
+    fn since_boot(&self) -> SinceBoot {
         let now = clock_gettime(ClockId::CLOCK_BOOTTIME)
             .expect("every Linux that berth runs on has CLOCK_BOOTTIME");
-        u64::try_from(Duration::from(now).as_millis()).unwrap_or(u64::MAX)
+        SinceBoot::default() + Duration::from(now)
     }
 
-    fn unix_time(&self) -> Millis {
+    fn unix_time(&self) -> UnixTime {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+        UnixTime::default() + now
     }
 
-    async fn sleep(&self, millis: Millis) {
-        tokio::time::sleep(Duration::from_millis(millis)).await;
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
     }
 
     fn random(&self, bound: u64) -> u64 {

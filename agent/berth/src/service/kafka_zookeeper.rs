@@ -3,10 +3,10 @@
 use crate::zookeeper::{Failure, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
+use berth_plan::BrokerId;
 use berth_plan::remote_text::bounded;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
-use berth_plan::{BrokerId, Millis};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -192,8 +192,7 @@ impl Registrations for Zookeeper {
         self.registration(&client, id).await
     }
 
-    async fn changed(&self, id: BrokerId, within: Millis) {
-        let within = Duration::from_millis(within);
+    async fn changed(&self, id: BrokerId, within: Duration) {
         let path = self.paths.kafka(&format!("/brokers/ids/{id}"));
         let Ok(client) = self.client().await else { return sleep(within).await };
         match called(&format!("watch {path}"), client.check_and_watch_stat(&path)).await {

@@ -2,15 +2,15 @@
 
 use berth_plan::ec2::Picture;
 use berth_plan::slot::holder::Absence;
-use berth_plan::{InstanceId, Millis};
+use berth_plan::{InstanceId, SinceBoot, StoreTime};
 use std::collections::BTreeMap;
 
-/// Counted reads, and ZooKeeper's clock. This host's own clock may be wrong at boot and decides nothing.
+/// Counted reads, and the clock of the claims store. This host's own clock may be wrong at boot and decides nothing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Absences {
     reads: BTreeMap<InstanceId, u32>,
-    /// ZooKeeper's time, and the time since the kernel booted when it was read.
-    clock: Option<(Millis, Millis)>,
+    /// The store's time, and this host's when it was read.
+    clock: Option<(StoreTime, SinceBoot)>,
 }
 
 impl Absences {
@@ -25,16 +25,21 @@ impl Absences {
         }
     }
 
-    /// ZooKeeper says that it is `zookeeper` now.
-    pub(crate) fn clock(&mut self, zookeeper: Millis, since_boot: Millis) {
-        self.clock = Some((zookeeper, since_boot));
+    /// The store says that it is `store` now.
+    pub(crate) fn clock(&mut self, store: StoreTime, since_boot: SinceBoot) {
+        self.clock = Some((store, since_boot));
     }
 
-    /// What is known of `holder`, whose claim was last changed at `claimed` by ZooKeeper's clock.
-    pub(crate) fn of(&self, holder: &InstanceId, claimed: Option<Millis>, since_boot: Millis) -> Absence {
-        let now = self.clock.map(|(zookeeper, then)| zookeeper + since_boot.saturating_sub(then));
+    /// What is known of `holder`, whose claim was last changed at `claimed` by the store's clock.
+    pub(crate) fn of(
+        &self,
+        holder: &InstanceId,
+        claimed: Option<StoreTime>,
+        since_boot: SinceBoot,
+    ) -> Absence {
+        let now = self.clock.map(|(store, then)| store + since_boot.since(then));
         Absence {
-            claim_age: now.zip(claimed).map(|(now, claimed)| now.saturating_sub(claimed)),
+            claim_age: now.zip(claimed).map(|(now, claimed)| now.since(claimed)),
             reads: self.reads.get(holder).copied().unwrap_or(0),
         }
     }

@@ -6,21 +6,22 @@
 
 use crate::ports::{Host, HostError};
 use berth_plan::slot::Slot;
-use berth_plan::{InstanceId, Millis, VolumeId};
+use berth_plan::{InstanceId, UnixTime, VolumeId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const NOTES: &str = "detaching.json";
 
 /// How old a note must be.
-const SETTLES_AFTER: Millis = 60_000;
+const SETTLES_AFTER: Duration = Duration::from_secs(60);
 
 /// How many looks must agree.
 const AGREEING_LOOKS: u32 = 2;
 
-/// Volumes and when their detach was asked for, Unix milliseconds.
+/// Volumes and when their detach was asked for.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Notes(BTreeMap<VolumeId, Millis>);
+struct Notes(BTreeMap<VolumeId, UnixTime>);
 
 fn read(host: &dyn Host) -> Result<Notes, HostError> {
     let text = host.recall_lasting(NOTES)?;
@@ -48,7 +49,7 @@ pub(crate) fn forget_settled_detach(host: &dyn Host, slot: &Slot, looks: u32) ->
     let Some(volume) = &slot.volume else { return Ok(true) };
     let mut notes = read(host)?;
     let Some(at) = notes.0.get(&volume.id) else { return Ok(true) };
-    let age = host.unix_time().saturating_sub(*at);
+    let age = host.unix_time().since(*at);
     if age < SETTLES_AFTER || looks < AGREEING_LOOKS {
         return Ok(false);
     }

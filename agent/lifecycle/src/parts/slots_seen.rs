@@ -2,12 +2,13 @@
 
 use crate::retry::{Next, Patience, retry};
 use crate::{Agent, Step, Trouble};
+use berth_plan::InstanceId;
 use berth_plan::ec2::{InstanceState, Picture};
 use berth_plan::outcome::Kind;
 use berth_plan::slot::{Slot, misnamed, slots};
-use berth_plan::{InstanceId, Millis};
 use futures_util::future::try_join;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// What one look brought.
 pub(crate) struct SlotsSeen {
@@ -19,7 +20,7 @@ pub(crate) struct SlotsSeen {
 const EMPTY_LOOKS: u32 = 3;
 
 /// How far apart they are.
-const SPACED: Millis = 5_000;
+const SPACED: Duration = Duration::from_secs(5);
 
 /// Looks at EC2: interfaces and volumes of the cluster in my zone, me, and every instance that they or `named` name.
 pub(crate) async fn observe(who: &impl Patience, named: &BTreeSet<InstanceId>) -> Result<SlotsSeen, Trouble> {

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 
 /// Why a call did not succeed.
@@ -83,8 +83,8 @@ pub trait Locked: Send + Sync {
     /// All records, read after the lock was taken, on its session.
     async fn records(&self) -> Result<BTreeMap<BrokerId, SlotRecords>, ClaimsError>;
 
-    /// The store's clock when the place in the queue was taken, Unix milliseconds.
-    fn taken_at(&self) -> Millis;
+    /// When the place in the queue was taken, by the store's clock.
+    fn taken_at(&self) -> StoreTime;
 
     /// One transaction: check my lock node, create the intent.
     async fn intend(&self, id: BrokerId, intent: &Intent) -> Result<(), ClaimsError>;

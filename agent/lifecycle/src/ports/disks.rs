@@ -1,13 +1,14 @@
 //! Block devices, file systems and mounts.
 
 use async_trait::async_trait;
+use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
 use berth_plan::disk::probe::{BlankDevice, Sample};
 use berth_plan::disk::whose::Whose;
 use berth_plan::service::identity::Found;
-use berth_plan::{Millis, VolumeId};
 use std::fmt;
+use std::time::Duration;
 
 /// What went wrong with a device or a mount.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +68,7 @@ pub trait Device: Send + Sync + fmt::Debug {
     /// Repairs what is safe to repair before a mount: `e2fsck -p` for ext4; xfs replays its log when mounted. What was repaired,
     /// in the tool's words; none where nothing was. `within`, in milliseconds, bounds it: a full check of a large volume is
     /// long, and only the caller knows how long it may be.
-    async fn preen(&self, fs: Fs, within: Millis) -> Result<Option<String>, DiskError>;
+    async fn preen(&self, fs: Fs, within: Duration) -> Result<Option<String>, DiskError>;
 
     /// Mounts it by syscall.
     async fn mount(&self, fs: Fs, at: &str, options: &[String]) -> Result<(), DiskError>;
@@ -82,8 +83,11 @@ pub trait Device: Send + Sync + fmt::Debug {
 pub trait Disks: Send + Sync {
     /// Waits until a device with the volume's serial is there and opens it: woken by the kernel, not by a clock. None
     /// when the time has passed.
-    async fn appeared(&self, volume: &VolumeId, within: Millis)
-    -> Result<Option<Box<dyn Device>>, DiskError>;
+    async fn appeared(
+        &self,
+        volume: &VolumeId,
+        within: Duration,
+    ) -> Result<Option<Box<dyn Device>>, DiskError>;
 
     /// The mount at this place; none where nothing is mounted there. Links in the parents of `at` are followed, as mount(2)
     /// does: the kernel knows the mount by the path without them.

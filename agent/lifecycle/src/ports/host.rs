@@ -1,7 +1,8 @@
 //! Clocks, chance, and berth's own files.
 
 use async_trait::async_trait;
-use berth_plan::Millis;
+use berth_plan::{SinceBoot, UnixTime};
+use std::time::Duration;
 
 /// A file that could not be read or written, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,14 +12,14 @@ pub struct HostError(pub String);
 /// This host. Errors are sentences: which file, and what the system said. A state file's name has no directory.
 #[async_trait]
 pub trait Host: Send + Sync {
-    /// Milliseconds since the kernel booted, suspend included (CLOCK_BOOTTIME).
-    fn since_boot(&self) -> Millis;
+    /// Now, by the clock that began when the kernel booted.
+    fn since_boot(&self) -> SinceBoot;
 
-    /// Unix time, milliseconds; it may jump. For records that people read, never for a decision but the detach note's.
-    fn unix_time(&self) -> Millis;
+    /// Now, by the clock that may jump. For records that people read, never for a decision but the detach note's.
+    fn unix_time(&self) -> UnixTime;
 
-    /// Sleeps this many milliseconds. May be dropped at any time.
-    async fn sleep(&self, millis: Millis);
+    /// Sleeps this long. May be dropped at any time.
+    async fn sleep(&self, length: Duration);
 
     /// A number below `bound`, by chance; 0 where the bound is 0.
     fn random(&self, bound: u64) -> u64;

@@ -1,9 +1,10 @@
 //! The kernel's links, addresses, routes and rules.
 
 use async_trait::async_trait;
+use berth_plan::MacAddress;
 use berth_plan::network::{Act, Seen};
-use berth_plan::{MacAddress, Millis};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// A call to the kernel that failed: what was tried, on which link, what the kernel said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +31,7 @@ pub trait Network: Send + Sync {
     async fn wait_for_link(
         &self,
         mac: MacAddress,
-        within: Millis,
+        within: Duration,
         waiting: &(dyn Fn() + Sync),
     ) -> Result<bool, NetworkError>;
 
@@ -49,5 +50,5 @@ pub trait Network: Send + Sync {
 
     /// Opens a TCP connection from `from` to a `host:port` and closes it at once: to all IPv4 addresses of the name side by
     /// side, and one that answers is enough. `within` milliseconds for the resolver, and for each address.
-    async fn reach(&self, from: Ipv4Addr, to: &str, within: Millis) -> Reached;
+    async fn reach(&self, from: Ipv4Addr, to: &str, within: Duration) -> Reached;
 }

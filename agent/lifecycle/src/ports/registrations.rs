@@ -1,10 +1,11 @@
 //! The service's own view of its cluster: who is registered, and how its partitions stand.
 
 use async_trait::async_trait;
+use berth_plan::BrokerId;
 use berth_plan::service::readiness::{Assignments, Look, Partition};
 use berth_plan::service::{Incarnation, Registration};
-use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Why the register could not be read. Nothing is ever written there.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub trait Registrations: Send + Sync {
     async fn of(&self, id: BrokerId) -> Result<Option<Registration>, RegisterError>;
 
     /// Waits until `/brokers/ids/<id>` comes, goes or changes, or the time has passed.
-    async fn changed(&self, id: BrokerId, within: Millis);
+    async fn changed(&self, id: BrokerId, within: Duration);
 
     /// `/cluster/id`; none where no broker ever joined.
     async fn cluster(&self) -> Result<Option<String>, RegisterError>;

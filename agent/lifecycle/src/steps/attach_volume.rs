@@ -22,6 +22,7 @@ use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, holders, vacancy};
 use berth_plan::{BrokerId, InstanceId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const STEP: Step = Step::AttachVolume;
 
@@ -119,7 +120,7 @@ async fn attach_exclusively(
 }
 
 /// How many spaced looks must agree that a slot is no longer there.
-const ABSENT: Agreement = Agreement::new(3, 1_000);
+const ABSENT: Agreement = Agreement::new(3, Duration::from_secs(1));
 
 /// Names and indexes that are in use on this instance.
 struct Places {

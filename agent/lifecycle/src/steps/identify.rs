@@ -4,6 +4,7 @@ use crate::retry::{Pace, retry};
 use crate::{Agent, Boot, Me, Step, Trouble};
 use berth_plan::ec2::{GROUP_TAG, LifecycleState, May, may_claim};
 use berth_plan::outcome::Kind;
+use std::time::Duration;
 
 const STEP: Step = Step::Identify;
 
@@ -16,7 +17,7 @@ const XEN: [&str; 29] = [
 
 /// How fast the target state is asked for: a new instance has it within seconds, one of a warm pool in days; it costs a
 /// call of the metadata service, which no limit of EC2 counts.
-const ASKED: Pace = Pace { first: 200, cap: 3_000 };
+const ASKED: Pace = Pace { first: Duration::from_millis(200), cap: Duration::from_secs(3) };
 
 /// Refuses an instance that cannot hold a slot, whatever its group wants.
 pub(crate) fn refuse_unfit(agent: &Agent) -> Result<(), Trouble> {

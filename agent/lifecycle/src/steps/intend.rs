@@ -17,14 +17,15 @@ use berth_plan::outcome::Kind;
 use berth_plan::records::SlotRecords;
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, Decision, choose_avoiding};
-use berth_plan::{BrokerId, InstanceId, Millis};
+use berth_plan::{BrokerId, InstanceId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How many spaced looks must agree that the resources of my own slot are gone.
 const MISSING: Agreement = Agreement::new(3, SPACED);
 
 /// How far apart they are.
-const SPACED: Millis = 5_000;
+const SPACED: Duration = Duration::from_secs(5);
 
 /// Goes for a slot: waits until there is one, or the deadline.
 pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
@@ -91,7 +92,7 @@ pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
                 "no slot of cluster {} is vacant in {}: {reasons}; none became vacant within {} s",
                 boot.config.cluster,
                 boot.me.zone,
-                boot.config.deadline / 1000
+                boot.config.deadline.as_secs()
             );
             return Err(Trouble::new(Step::Intend, Kind::NoSlot, sentence));
         }

@@ -5,24 +5,25 @@ use crate::parts::wait_for_attached::wait_for_attached;
 use crate::ports::Reached;
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::{Boot, Step, Trouble};
+use berth_plan::Subnet;
 use berth_plan::ec2::EniSeen;
 use berth_plan::network::{Seen, Wanted, command, plan};
 use berth_plan::outcome::Kind;
-use berth_plan::{Millis, Subnet};
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::pin::pin;
+use std::time::Duration;
 
 const STEP: Step = Step::Network;
 
 /// For how long one peer may be silent.
-const ANSWERS_WITHIN: Millis = 3_000;
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// For how long the other peers are heard once one has answered. Inside a region an answer takes a few milliseconds.
-const OTHERS_WITHIN: Millis = 200;
+const OTHERS_WITHIN: Duration = Duration::from_millis(200);
 
 /// Waits for the link, configures it, proves it.
 pub(crate) async fn configure_network(boot: &Boot, held: &Held) -> Result<Option<Wanted>, Trouble> {

@@ -4,18 +4,18 @@ use crate::parts::evidence::evidence;
 use crate::parts::held::Held;
 use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
-use berth_plan::Millis;
 use berth_plan::disk::Fs;
 use berth_plan::outcome::Kind;
 use berth_plan::records::FaultCode;
 use berth_plan::service::identity::empty_start::{Verdict, judge};
 use berth_plan::service::identity::{Expected, Found, Refused, Start, agrees, other_cluster};
+use std::time::Duration;
 
 const STEP: Step = Step::Storage;
 
 /// For how long an empty start waits for leaders elsewhere: the controller needs the session time-out of a broker that
 /// died (18 s unless set) and its own election.
-const LEADERS_WITHIN: Millis = 120_000;
+const LEADERS_WITHIN: Duration = Duration::from_secs(120);
 
 /// The disk has the last word: `meta.properties` must agree with the slot and with the cluster.
 pub(crate) async fn prove_identity(boot: &Boot, held: &Held) -> Result<(), Trouble> {
@@ -95,9 +95,9 @@ async fn wait_for_leaders_elsewhere(boot: &Boot, held: &Held) -> Result<(), Trou
             }
         };
         boot.ports.timeline.waiting(STEP, &awaited);
-        let waited = boot.ports.host.since_boot() - began;
+        let waited = boot.ports.host.since_boot().since(began);
         if waited >= LEADERS_WITHIN || boot.is_overdue() {
-            let sentence = format!("{log_dir} is empty: waited {} s for {awaited}", waited / 1000);
+            let sentence = format!("{log_dir} is empty: waited {} s for {awaited}", waited.as_secs());
             return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
         }
         pause(boot, LOOKS.wait(looks, |bound| boot.ports.host.random(bound))).await;

@@ -5,12 +5,13 @@ use crate::parts::lost_service::stop_if_lost;
 use crate::ports::UnitState;
 use crate::retry::{Next, retry};
 use crate::{Boot, Step, Trouble};
-use berth_plan::Millis;
+use berth_plan::SinceBoot;
 use berth_plan::config::Ready;
 use berth_plan::outcome::Kind;
 use berth_plan::service::Registration;
 use berth_plan::service::readiness::{Look, Partition, Verdict, judge, ours};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const STEP: Step = Step::Ready;
 
@@ -38,8 +39,8 @@ async fn wait_until_in_sync(boot: &Boot, held: &Held, registration: &Registratio
     }
     let mut open = ours(me, &assignments.partitions);
     let all = open.len();
-    let mut since: BTreeMap<Partition, Millis> = BTreeMap::new();
-    let mut pause = 1_000;
+    let mut since: BTreeMap<Partition, SinceBoot> = BTreeMap::new();
+    let mut pause = Duration::from_secs(1);
     loop {
         let looks = look(boot, &open, registration).await?;
         let now = boot.ports.host.since_boot();
@@ -47,7 +48,7 @@ async fn wait_until_in_sync(boot: &Boot, held: &Held, registration: &Registratio
         open.retain(|partition| {
             let look = looks.get(partition).unwrap_or(&Look::Deleted);
             let in_sync = matches!(look, Look::State(s) if s.isr.iter().any(|id| i64::from(*id) == i64::from(me.number())));
-            let held = if in_sync { now - *since.entry(partition.clone()).or_insert(now) } else { since.remove(partition); 0 };
+            let held = if in_sync { now.since(*since.entry(partition.clone()).or_insert(now)) } else { since.remove(partition); Duration::ZERO };
             match judge(me, look, held) {
                 Verdict::Done => false,
                 Verdict::Dropped(why) => {
@@ -66,7 +67,7 @@ async fn wait_until_in_sync(boot: &Boot, held: &Held, registration: &Registratio
             .timeline
             .waiting(STEP, &format!("{} of {all} partitions in sync; {reason}", all - open.len()));
         boot.ports.host.sleep(pause).await;
-        pause = (pause * 2).min(5_000);
+        pause = (pause * 2).min(Duration::from_secs(5));
     }
     boot.ports.timeline.fact(STEP, &format!("broker {me} is in sync: {all} partitions"));
     Ok(())

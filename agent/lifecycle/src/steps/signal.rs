@@ -7,9 +7,10 @@ use crate::parts::notes;
 use crate::ports::{Receipt, SignalError};
 use crate::retry::Pace;
 use crate::{Boot, Step, Trouble};
-use berth_plan::Millis;
+use berth_plan::UnixTime;
 use berth_plan::outcome::Kind;
 use std::fmt;
+use std::time::Duration;
 
 const STEP: Step = Step::Signal;
 
@@ -41,8 +42,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What this boot has told, and when by Unix time in milliseconds; no time where an older berth wrote it.
-fn told(boot: &Boot) -> Result<Option<(Outcome, Option<Millis>)>, Trouble> {
+/// What this boot has told, and when; no time where an older berth wrote it.
+fn told(boot: &Boot) -> Result<Option<(Outcome, Option<UnixTime>)>, Trouble> {
     let text = boot.ports.host.recall(TOLD).map_err(|e| Trouble::host(STEP, e))?;
     Ok(text.map(|text| {
         let (word, at) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
@@ -77,7 +78,7 @@ pub(crate) async fn signal_failure(boot: &Boot) -> Result<(), Trouble> {
 
 async fn signal(boot: &Boot, outcome: Outcome) -> Result<(), Trouble> {
     if let Some((before, at)) = told(boot)? {
-        let ago = at.map_or(0, |at| boot.ports.host.unix_time().saturating_sub(at) / 1000);
+        let ago = at.map_or(0, |at| boot.ports.host.unix_time().since(at).as_secs());
         let fact = match (before, outcome) {
             (Outcome::Failure, Outcome::Success) => format!(
                 "the broker is ready now; CloudFormation was told failure {ago} s ago and takes one outcome of a boot: repeat the operation of the stack"
@@ -148,10 +149,10 @@ pub(crate) async fn take_back_unhealthy(boot: &Boot) {
 
 /// For how long an outcome is told: no stack listens longer (CloudFormation, "CreationPolicy": a Timeout is at most
 /// PT12H; "UpdatePolicy": a PauseTime at most PT1H).
-const LISTENED_TO: Millis = 12 * 3_600_000;
+const LISTENED_TO: Duration = Duration::from_secs(12 * 3_600);
 
 /// Slower than other calls in the end: it may go on for hours.
-const PACE: Pace = Pace { first: 500, cap: 60_000 };
+const PACE: Pace = Pace { first: Duration::from_millis(500), cap: Duration::from_secs(60) };
 
 /// Tells until it is heard. The boot's own deadline does not count: a failure is told after it.
 async fn deliver(
@@ -170,7 +171,7 @@ async fn deliver(
             Err(SignalError::Passing(sentence)) => sentence,
         };
         boot.ports.timeline.waiting(STEP, &sentence);
-        let waited = host.since_boot() - began;
+        let waited = host.since_boot().since(began);
         if waited >= LISTENED_TO {
             return Err(Trouble::new(STEP, Kind::ControlPlane, sentence).after(waited));
         }

@@ -7,7 +7,6 @@ use crate::parts::wait_for_attached::wait_for_attached;
 use crate::ports::{Device, DiskError};
 use crate::retry::{Next, Patience, retry};
 use crate::{Boot, Step, Trouble};
-use berth_plan::Millis;
 use berth_plan::disk::consent::{FormatConsent, FormatTag, TAG};
 use berth_plan::disk::plan::{DiskPlan, plan};
 use berth_plan::disk::probe::{BlankDevice, probe};
@@ -16,15 +15,16 @@ use berth_plan::ec2::VolumeSeen;
 use berth_plan::outcome::Kind;
 use berth_plan::records::{Claim, DiskRecord, FaultCode};
 use berth_plan::service::identity::MOVE_FROM_ROOT;
+use std::time::Duration;
 
 const STEP: Step = Step::Storage;
 
 /// For how long a check may go on where no deadline is nearer: e2fsck reads all inodes of a volume of 16 TiB in an hour or so
 /// (assumed).
-const CHECKED_WITHIN: Millis = 2 * 3_600_000;
+const CHECKED_WITHIN: Duration = Duration::from_secs(2 * 3_600);
 
 /// A replay of the journal has this long, however near the deadline.
-const CHECKED_AT_LEAST: Millis = 300_000;
+const CHECKED_AT_LEAST: Duration = Duration::from_secs(300);
 
 /// Mounts the slot's volume. Gives back the slot as it is held now.
 pub(crate) async fn bring_up_storage(boot: &Boot, held: Held) -> Result<Held, Trouble> {

@@ -8,11 +8,12 @@ use super::unwind::{Unwound, Why, let_go, unwind};
 use crate::retry::{CALLS, pause};
 use crate::steps::{report_unhealthy, signal_failure};
 use crate::{Boot, Step, Trouble};
-use berth_plan::Millis;
 use berth_plan::outcome::{Course, Ending, Kind, Phase, SlotAction, course};
 use berth_plan::records::{Claim, State};
+use berth_plan::time::millis;
 use futures_util::future::{Either, join, select};
 use std::pin::pin;
+use std::time::Duration;
 
 /// What comes after trouble.
 pub(crate) enum After {
@@ -85,10 +86,10 @@ async fn again(boot: &Boot) -> After {
 }
 
 /// For how long one telling may hold up the run that goes on; the next trouble tries it again.
-const TOLD_WITHIN: Millis = 30_000;
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a run that has told FAILURE waits before it tries again.
-const SLOWER: Millis = 60_000;
+const SLOWER: Duration = Duration::from_secs(60);
 
 async fn fail_and_go_on(boot: &Boot) -> After {
     let told = pin!(signal_failure(boot));
@@ -98,7 +99,7 @@ async fn fail_and_go_on(boot: &Boot) -> After {
         Either::Left((Ok(()), _)) | Either::Right(_) => {}
     }
     boot.begin_another_deadline();
-    let wait = SLOWER / 2 + boot.ports.host.random(SLOWER / 2);
+    let wait = SLOWER / 2 + Duration::from_millis(boot.ports.host.random(millis(SLOWER / 2)));
     boot.ports.host.sleep(wait).await;
     After::Again
 }

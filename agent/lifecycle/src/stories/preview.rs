@@ -19,7 +19,7 @@ use berth_plan::service::Registration;
 use berth_plan::slot::Slot;
 use berth_plan::slot::choose::{Choice, Decision, Reason, choose, vacancy};
 use berth_plan::slot::holder::AGREEING_READS;
-use berth_plan::{BrokerId, InstanceId};
+use berth_plan::{BrokerId, InstanceId, StoreTime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One slot of my zone, and all that is known of it.
@@ -195,7 +195,9 @@ fn later(agent: &Agent, look: &Look) -> Look {
     }
     let mut absences = look.absences.clone();
     (1..AGREEING_READS).for_each(|_| absences.count(&look.seen.picture));
-    absences.clock(agent.ports.host.unix_time(), agent.ports.host.since_boot());
+    // To plan with, this host's clock is good enough.
+    let store_time = StoreTime::from_millis(agent.ports.host.unix_time().as_millis());
+    absences.clock(store_time, agent.ports.host.since_boot());
     let seen = SlotsSeen { picture: look.seen.picture.clone(), slots };
     Look { seen, records, registrations: look.registrations.clone(), absences }
 }

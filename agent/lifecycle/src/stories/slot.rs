@@ -9,7 +9,7 @@ use berth_plan::records::{Claim, FaultCode, FaultRecord, Reset, Revision, SlotRe
 use berth_plan::service::Registration;
 use berth_plan::service::identity::empty_start::Standing;
 use berth_plan::service::readiness::Partition;
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, UnixTime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Desk {
     /// The service's own view.
     pub registrations: Arc<dyn Registrations>,
     /// Unix time, milliseconds.
-    pub at: Millis,
+    pub at: UnixTime,
     /// User and host, for the record.
     pub by: String,
 }

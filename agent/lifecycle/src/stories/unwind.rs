@@ -10,19 +10,20 @@ use crate::parts::settled;
 use crate::parts::unmanaged::forget_unmanaged;
 use crate::retry::LOOKS;
 use crate::{Boot, Progress, Step, Trouble};
+use berth_plan::BrokerId;
 use berth_plan::network::undo;
 use berth_plan::outcome::Kind;
 use berth_plan::records::{Claim, State, Versioned};
 use berth_plan::slot::Slot;
-use berth_plan::{BrokerId, Millis};
+use std::time::Duration;
 
 const STEP: Step = Step::Unwind;
 
 /// How long a detach may take to be seen before it is left as unfinished.
-const DETACHES_WITHIN: Millis = 180_000;
+const DETACHES_WITHIN: Duration = Duration::from_secs(180);
 
 /// How far apart the looks at a detach are at least.
-const SPACED: Millis = 5_000;
+const SPACED: Duration = Duration::from_secs(5);
 
 /// How many spaced looks must agree that nothing is attached.
 const NOTHING_ATTACHED: Agreement = Agreement::new(2, SPACED);
@@ -206,7 +207,7 @@ async fn detach(boot: &Boot, slot: &Slot) -> Vec<String> {
             boot.ports.timeline.fact(STEP, &format!("slot {} detached from {me}", slot.id));
             return left;
         }
-        if boot.ports.host.since_boot() - began >= DETACHES_WITHIN {
+        if boot.ports.host.since_boot().since(began) >= DETACHES_WITHIN {
             break;
         }
         if let Some(state) = left.first() {

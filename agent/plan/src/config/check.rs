@@ -4,10 +4,11 @@ use super::connect::connect;
 use super::layer::{Layers, Place, Refused, Value};
 use super::listeners::listeners;
 use super::values::{self, Telling};
-use crate::ids::{GroupName, Millis, StackName};
+use crate::ids::{GroupName, StackName};
 use crate::remote_text;
 use crate::slot::{NamePattern, Parts};
 use crate::{Zone, ZoneId};
+use std::time::Duration;
 
 /// What success means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub struct Config {
     /// `kafka.ready`.
     pub ready: Ready,
     /// `boot.deadline`.
-    pub deadline: Millis,
+    pub deadline: Duration,
     /// `boot.stack`.
     pub stack: Telling,
     /// `boot.resource`; none is "from the tags".

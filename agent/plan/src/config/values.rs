@@ -1,8 +1,8 @@
 //! The values of the configuration that are one word each: paths, names, options, durations.
 
-use crate::Millis;
 use crate::ids::{LogicalId, NotAnId};
 use crate::slot::{NamePattern, Parts};
+use std::time::Duration;
 
 /// A name that is looked up elsewhere, by its bytes.
 pub(super) fn word(text: &str) -> Result<String, String> {
@@ -171,10 +171,11 @@ pub(super) fn mount_options(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Millis, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let refused = || format!("\"{text}\" is no duration of 1 minute to 12 hours, as \"30m\"");
-    let millis = humantime::parse_duration(text).map_err(|_| refused())?.as_millis();
-    u64::try_from(millis).ok().filter(|ms| (60_000..=43_200_000).contains(ms)).ok_or_else(refused)
+    let length = humantime::parse_duration(text).map_err(|_| refused())?;
+    let (least, most) = (Duration::from_secs(60), Duration::from_secs(12 * 3_600));
+    if (least..=most).contains(&length) { Ok(length) } else { Err(refused()) }
 }
 
 /// To whom something is told.

@@ -6,7 +6,7 @@ use super::Reset;
 use super::codec::{Unreadable, VERSION, checked, written};
 use crate::disk::{FsName, FsUuid};
 use crate::service::Incarnation;
-use crate::{BootId, EniId, InstanceId, Millis, VolumeId, Zone};
+use crate::{BootId, EniId, InstanceId, UnixTime, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ pub struct Started {
     /// The kernel boot.
     pub boot: BootId,
     /// Unix time, milliseconds.
-    pub at: Millis,
+    pub at: UnixTime,
 }
 
 /// The last registration of the service that berth saw.
@@ -76,7 +76,7 @@ pub struct Owner {
     /// The instance.
     pub instance: InstanceId,
     /// Unix time, milliseconds, of what `why` says.
-    pub at: Millis,
+    pub at: UnixTime,
     /// What happened then.
     pub why: String,
 }
@@ -151,7 +151,7 @@ impl Claim {
     }
 
     /// The claim as `holder` takes it. An instance that held it before keeps its `started` mark across a new boot.
-    pub fn taken(&self, holder: Holder, at: Millis) -> Self {
+    pub fn taken(&self, holder: Holder, at: UnixTime) -> Self {
         let same = self.names() == Some(&holder.instance);
         let why = if same { format!("resumed in boot {}", holder.boot) } else { "took the slot".to_owned() };
         let owner = Owner { instance: holder.instance.clone(), at, why };
@@ -166,7 +166,7 @@ impl Claim {
     }
 
     /// The claim with the mark that goes before the start of the unit.
-    pub fn started(&self, boot: &BootId, at: Millis) -> Self {
+    pub fn started(&self, boot: &BootId, at: UnixTime) -> Self {
         Self { started: Some(Started { boot: boot.clone(), at }), ..self.clone() }
     }
 
@@ -186,7 +186,7 @@ impl Claim {
     }
 
     /// The claim given back, for the reason `why`.
-    pub fn given_back(&self, at: Millis, why: &str) -> Self {
+    pub fn given_back(&self, at: UnixTime, why: &str) -> Self {
         let last = self.names().cloned();
         let noted = match last {
             Some(instance) => self.with(Owner { instance, at, why: why.to_owned() }),
@@ -213,6 +213,10 @@ impl Claim {
 mod tests {
     use super::*;
 
+    fn at(millis: u64) -> UnixTime {
+        UnixTime::from_millis(millis)
+    }
+
     fn holder(n: u8, boot: u8) -> Holder {
         Holder {
             instance: format!("i-0000000000000000{n}").parse().unwrap(),
@@ -226,7 +230,7 @@ mod tests {
     #[test]
     fn unknown_fields_survive_a_rewrite() {
         let text = br#"{"v":1,"state":"free","holder":null,"colour":{"a":[1,2]}}"#;
-        let claim = Claim::read(text).unwrap().taken(holder(1, 1), 5);
+        let claim = Claim::read(text).unwrap().taken(holder(1, 1), at(5));
         let again = Claim::read(&claim.bytes()).unwrap();
         assert_eq!(again.other["colour"], serde_json::json!({"a":[1,2]}));
     }
@@ -241,11 +245,12 @@ mod tests {
 
     #[test]
     fn a_reset_outlives_holders_and_is_spent_by_a_registration() {
-        let reset = Reset { at: 5, by: "root@ops".into(), accept: ["orders-0".to_owned()].into() };
+        let reset = Reset { at: at(5), by: "root@ops".into(), accept: ["orders-0".to_owned()].into() };
         let said = Claim::vacant().reset(reset.clone());
-        let kept = Claim::read(&said.taken(holder(1, 1), 6).started(&holder(1, 1).boot, 7).bytes()).unwrap();
+        let kept =
+            Claim::read(&said.taken(holder(1, 1), at(6)).started(&holder(1, 1).boot, at(7)).bytes()).unwrap();
         assert_eq!(kept.reset, Some(reset.clone()));
-        assert_eq!(kept.given_back(8, "gave up").reset, Some(reset));
+        assert_eq!(kept.given_back(at(8), "gave up").reset, Some(reset));
         assert_eq!(kept.registered(Incarnation::of_register(9), None).reset, None);
     }
 
@@ -257,14 +262,14 @@ mod tests {
 
     #[test]
     fn a_new_boot_of_the_same_instance_keeps_the_started_mark() {
-        let claim = Claim::vacant().taken(holder(1, 1), 5).started(&holder(1, 1).boot, 6);
-        assert!(claim.taken(holder(1, 2), 7).started_by(&holder(1, 2).instance));
+        let claim = Claim::vacant().taken(holder(1, 1), at(5)).started(&holder(1, 1).boot, at(6));
+        assert!(claim.taken(holder(1, 2), at(7)).started_by(&holder(1, 2).instance));
     }
 
     #[test]
     fn another_instance_does_not_inherit_the_started_mark() {
-        let claim = Claim::vacant().taken(holder(1, 1), 5).started(&holder(1, 1).boot, 6);
-        let taken = claim.taken(holder(2, 1), 7);
+        let claim = Claim::vacant().taken(holder(1, 1), at(5)).started(&holder(1, 1).boot, at(6));
+        let taken = claim.taken(holder(2, 1), at(7));
         assert_eq!(taken.started, None);
         assert_eq!(taken.history.len(), 2);
     }
@@ -272,9 +277,9 @@ mod tests {
     #[test]
     fn the_history_keeps_the_last_twenty() {
         let mut claim = Claim::vacant();
-        for at in 0..30 {
-            claim = claim.taken(holder(1, 1), at);
+        for n in 0..30 {
+            claim = claim.taken(holder(1, 1), at(n));
         }
-        assert_eq!((claim.history.len(), claim.history[0].at), (HISTORY, 10));
+        assert_eq!((claim.history.len(), claim.history[0].at), (HISTORY, at(10)));
     }
 }

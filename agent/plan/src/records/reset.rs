@@ -1,6 +1,6 @@
 //! The operator's word that a slot's data is lost.
 
-use crate::Millis;
+use crate::UnixTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
     /// Unix time, milliseconds.
-    pub at: Millis,
+    pub at: UnixTime,
     /// Who said it: user and host.
     pub by: String,
     /// The partitions, as `topic-N`, whose loss was accepted. It counts for exactly those.

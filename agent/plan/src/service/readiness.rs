@@ -2,13 +2,14 @@
 //!
 //! "Registered" is not enough: in a rolling update the next broker would go down while this one still copies.
 
-use crate::{BrokerId, Millis};
+use crate::BrokerId;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// For how long a partition must be seen in sync when its state node has not changed since we registered:
 /// Kafka's replica.lag.time.max.ms, 30 s, after which a leader drops a follower that does not follow.
-pub const HELD: Millis = 30_000;
+pub const HELD: Duration = Duration::from_secs(30);
 
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +97,7 @@ pub fn naming(me: BrokerId, assignments: &BTreeMap<Partition, Assignment>) -> Ve
 }
 
 /// Judges one partition, looked at since our registration. `held` is how long it has been seen in sync without a break.
-pub fn judge(me: BrokerId, look: &Look, held: Millis) -> Verdict {
+pub fn judge(me: BrokerId, look: &Look, held: Duration) -> Verdict {
     let me = i64::from(me.number());
     match look {
         Look::Deleted => Verdict::Dropped("its topic is deleted".to_owned()),
@@ -112,7 +113,9 @@ pub fn judge(me: BrokerId, look: &Look, held: Millis) -> Verdict {
                 (-1, true) => Verdict::Open("it has no leader".to_owned()),
                 (_, false) => Verdict::Open("not in its in-sync replicas yet".to_owned()),
                 (_, true) if state.changed_since || held >= HELD => Verdict::Done,
-                (_, true) => Verdict::Open(format!("in sync for {} s of {} s", held / 1000, HELD / 1000)),
+                (_, true) => {
+                    Verdict::Open(format!("in sync for {} s of {} s", held.as_secs(), HELD.as_secs()))
+                }
             }
         }
     }
@@ -132,18 +135,21 @@ mod tests {
 
     #[test]
     fn in_sync_counts_when_it_is_newer_than_our_registration_or_held() {
-        assert_eq!(judge(me(), &state(0, &[0, 1], true), 0), Verdict::Done);
-        assert!(matches!(judge(me(), &state(0, &[0, 1], false), HELD - 1), Verdict::Open(_)));
+        assert_eq!(judge(me(), &state(0, &[0, 1], true), Duration::ZERO), Verdict::Done);
+        assert!(matches!(
+            judge(me(), &state(0, &[0, 1], false), HELD - Duration::from_millis(1)),
+            Verdict::Open(_)
+        ));
         assert_eq!(judge(me(), &state(0, &[0, 1], false), HELD), Verdict::Done);
         assert!(matches!(judge(me(), &state(0, &[0], true), HELD), Verdict::Open(_)));
     }
 
     #[test]
     fn what_cannot_heal_by_waiting_for_us_is_dropped() {
-        assert!(matches!(judge(me(), &state(-1, &[0], true), 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &state(-1, &[0], true), Duration::ZERO), Verdict::Dropped(_)));
         assert!(matches!(judge(me(), &state(-1, &[1], true), HELD), Verdict::Open(_)));
-        assert!(matches!(judge(me(), &Look::Deleted, 0), Verdict::Dropped(_)));
-        assert!(matches!(judge(me(), &Look::NoState, 0), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &Look::Deleted, Duration::ZERO), Verdict::Dropped(_)));
+        assert!(matches!(judge(me(), &Look::NoState, Duration::ZERO), Verdict::Dropped(_)));
         assert!(matches!(judge(me(), &Look::Unreadable("odd".into()), HELD), Verdict::Open(_)));
     }
 

@@ -4,6 +4,7 @@
 
 use crate::InstanceId;
 use crate::ec2::{InstanceState as State, LifecycleState as Group, Picture};
+use std::time::Duration;
 
 /// How an instance stands towards the slot that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub enum Standing {
 
 /// How old an unknown holder's claim must be before EC2's not knowing it counts as its end: 1 hour, the time for
 /// which EC2 still shows a terminated instance (EC2 user guide, "Terminate Amazon EC2 instances").
-pub const FORGOTTEN_AFTER: u64 = 3_600_000;
+pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 
 /// How many spaced reads must agree that EC2 does not know an instance: a describe may be behind
 /// (EC2 API reference, "Eventual consistency").
@@ -31,8 +32,8 @@ pub const AGREEING_READS: u32 = 3;
 /// What is known of a holder beside the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Absence {
-    /// Age of the claim that names it, by ZooKeeper's clock alone, milliseconds; none where no claim does.
-    pub claim_age: Option<u64>,
+    /// Age of the claim that names it, by ZooKeeper's clock alone; none where no claim does.
+    pub claim_age: Option<Duration>,
     /// Spaced reads in a row in which EC2 did not know it.
     pub reads: u32,
 }
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(look(None, None, Absence { claim_age: hour, reads: 3 }), Standing::Gone);
         for absence in [
             Absence { claim_age: hour, reads: 2 },
-            Absence { claim_age: Some(FORGOTTEN_AFTER - 1), reads: 9 },
+            Absence { claim_age: Some(FORGOTTEN_AFTER - Duration::from_millis(1)), reads: 9 },
             Absence { claim_age: None, reads: 9 },
         ] {
             assert!(matches!(look(None, None, absence), Standing::Taken(_)), "{absence:?}");

@@ -5,7 +5,7 @@ use crate::zookeeper::{Failure, Paths, called, is_over};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, Locked};
 use berth_plan::records::{Intent, SlotRecords};
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ pub(super) struct Lock {
     client: Client,
     paths: Paths,
     node: String,
-    taken_at: Millis,
+    taken_at: StoreTime,
 }
 
 impl Lock {
@@ -35,7 +35,7 @@ impl Lock {
         let what = format!("queue for the lock at {}", paths.lock());
         let (stat, sequence) = called(&what, client.create(&prefix, &intent.bytes(), &options)).await?;
         let node = format!("{prefix}{sequence}");
-        let taken_at = u64::try_from(stat.ctime).unwrap_or(0);
+        let taken_at = StoreTime::from_millis(u64::try_from(stat.ctime).unwrap_or(0));
         let lock = Self { client, paths, node, taken_at };
         match lock.turn(waiting).await {
             Ok(()) => Ok(lock),
@@ -86,7 +86,7 @@ impl Locked for Lock {
         Ok(records_of(&self.client, &self.paths).await?)
     }
 
-    fn taken_at(&self) -> Millis {
+    fn taken_at(&self) -> StoreTime {
         self.taken_at
     }
 

@@ -2,6 +2,7 @@
 
 use crate::zookeeper::{Failure, Paths, called};
 use berth_plan::BrokerId;
+use berth_plan::StoreTime;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
 use futures_util::future::{join3, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +74,7 @@ pub(super) async fn record_of(client: &Client, paths: &Paths, id: BrokerId) -> R
     records.claim = claim.map(|(value, stat)| Versioned {
         value,
         revision: revision_of(&stat),
-        changed: u64::try_from(stat.mtime).unwrap_or(0),
+        changed: StoreTime::from_millis(u64::try_from(stat.mtime).unwrap_or(0)),
     });
     records.intent =
         parsed(&intent, intended?, Intent::read, &mut records.unreadable).map(|(intent, _)| intent);

@@ -102,7 +102,7 @@ mod tests {
     use berth_plan::service::Registration;
     use berth_plan::slot::Slot;
     use berth_plan::slot::choose::Reason;
-    use berth_plan::{BrokerId, disk};
+    use berth_plan::{BrokerId, StoreTime, UnixTime, disk};
     use std::fs;
     use std::path::Path;
 
@@ -166,14 +166,14 @@ mod tests {
             eni: None,
         };
         let boot = holder.boot.clone();
-        let value = Claim::vacant().taken(holder, 0).started(&boot, 0);
+        let value = Claim::vacant().taken(holder, UnixTime::default()).started(&boot, UnixTime::default());
         let endpoints = vec![(format!("10.0.1.5{}", of.slot.id), 9092)];
         SlotPreview {
             records: SlotRecords {
                 claim: Some(Versioned {
                     value,
                     revision: berth_plan::records::Revision::of_store(0),
-                    changed: 0,
+                    changed: StoreTime::default(),
                 }),
                 ..SlotRecords::default()
             },

@@ -13,6 +13,7 @@ use berth_plan::config::Config;
 use berth_plan::conflicts::{Conflict, Here, conflicts};
 use berth_plan::ec2::VolumeSeen;
 use berth_plan::records::{SlotRecords, State};
+use berth_plan::time::millis;
 use berth_plan::{BrokerId, InstanceId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -126,7 +127,7 @@ fn boot(run: &LastRun) -> BootFacts {
         None => "the last run ended without a word; the next one goes on",
     };
     let waits = |step: &StepStory| {
-        let for_s = run.since_boot.saturating_sub(step.waits_since?) / 1000;
+        let for_s = run.since_boot.since(step.waits_since?).as_secs();
         Some(Awaited { step: step.step.clone(), waits_for: step.waits_for.clone(), for_s })
     };
     let signal = story.steps.iter().rfind(|step| step.step == "signal");
@@ -135,7 +136,7 @@ fn boot(run: &LastRun) -> BootFacts {
         outcome: story.outcome,
         exit: story.exit,
         ended_at: story.ended_at,
-        deadline: run.deadline.filter(|_| goes_on),
+        deadline: goes_on.then_some(run.deadline),
         awaited: goes_on
             .then(|| story.steps.iter().filter(|step| step.ended.is_none()).filter_map(waits).collect()),
         steps: Some(steps(story, run, goes_on)),
@@ -147,8 +148,8 @@ fn boot(run: &LastRun) -> BootFacts {
 fn steps(story: &Story, run: &LastRun, goes_on: bool) -> Vec<StepFacts> {
     let shown = |step: &StepStory| StepFacts {
         step: step.step.clone(),
-        took_ms: step.ended.map(|ended| ended.saturating_sub(step.began)),
-        since_ms: (step.ended.is_none() && goes_on).then(|| run.since_boot.saturating_sub(step.began)),
+        took_ms: step.ended.map(|ended| millis(ended.since(step.began))),
+        since_ms: (step.ended.is_none() && goes_on).then(|| millis(run.since_boot.since(step.began))),
         outcome: match step.ended {
             Some(_) => step.outcome.clone(),
             None => (!goes_on).then(|| "cut off".to_owned()),

@@ -4,7 +4,7 @@
 
 use crate::host::timeline::Outcome;
 use berth_plan::records::Claim;
-use berth_plan::{BrokerId, EniId, InstanceId, Millis, VolumeId, Zone};
+use berth_plan::{BrokerId, EniId, InstanceId, UnixTime, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -67,7 +67,7 @@ pub(super) enum InstanceFacts {
     Away { unreachable: String },
 }
 
-/// The run of this kernel boot. Times of the end and of the deadline are Unix milliseconds.
+/// The run of this kernel boot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct BootFacts {
@@ -78,10 +78,10 @@ pub(super) struct BootFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) exit: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) ended_at: Option<Millis>,
+    pub(super) ended_at: Option<UnixTime>,
     /// When a run that goes on gives up; none where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) deadline: Option<Millis>,
+    pub(super) deadline: Option<UnixTime>,
     /// What a run that goes on waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) awaited: Option<Vec<Awaited>>,
@@ -109,9 +109,9 @@ pub(super) struct Awaited {
 pub(super) struct StepFacts {
     pub(super) step: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) took_ms: Option<Millis>,
+    pub(super) took_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) since_ms: Option<Millis>,
+    pub(super) since_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) outcome: Option<String>,
     /// How often it ended so; none where once.
@@ -214,9 +214,9 @@ pub(super) struct ServiceFacts {
     /// The state in lower case.
     pub(super) state: String,
     pub(super) invocation: String,
-    /// Since when it is in this state, Unix milliseconds; none where the service manager does not say.
+    /// Since when it is in this state; none where the service manager does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) since: Option<Millis>,
+    pub(super) since: Option<UnixTime>,
     /// Why it ended.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) result: String,

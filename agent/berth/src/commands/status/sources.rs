@@ -18,7 +18,7 @@ use berth_plan::config::Config;
 use berth_plan::ec2::{EniSeen, VolumeSeen};
 use berth_plan::records::SlotRecords;
 use berth_plan::service::Registration;
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, SinceBoot, UnixTime};
 use futures_util::future::try_join;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,10 +48,10 @@ pub(super) struct LastRun {
     pub(super) is_of_this_boot: bool,
     /// Whether the process that writes it is still there.
     pub(super) is_alive: bool,
-    /// Milliseconds since the kernel booted: now, by the clock of the story.
-    pub(super) since_boot: Millis,
-    /// When this boot's deadline is, Unix milliseconds.
-    pub(super) deadline: Option<Millis>,
+    /// Now, by the clock of the story.
+    pub(super) since_boot: SinceBoot,
+    /// When this boot's deadline is.
+    pub(super) deadline: UnixTime,
 }
 
 impl LastRun {
@@ -67,8 +67,8 @@ pub(super) struct Answers {
     pub(super) cloud: Result<(Vec<VolumeSeen>, Vec<EniSeen>), Away>,
     pub(super) zookeeper: Result<Records, Away>,
     pub(super) kernel: Result<Ours, Away>,
-    /// The unit, and since when it is in its state, Unix milliseconds.
-    pub(super) unit: Result<(Unit, Option<Millis>), Away>,
+    /// The unit, and since when it is in its state.
+    pub(super) unit: Result<(Unit, Option<UnixTime>), Away>,
     pub(super) mount: Result<Option<Mounted>, Away>,
     /// Why the gate is closed is an answer.
     pub(super) gate: Result<BrokerId, String>,
@@ -103,7 +103,8 @@ fn last_run(config: &Config) -> Result<LastRun, Away> {
         is_of_this_boot: story.as_ref().is_some_and(is_of),
         is_alive: story.as_ref().is_some_and(Story::goes_on),
         since_boot,
-        deadline: (ThisHost.unix_time() + deadline(&ThisHost, config)).checked_sub(since_boot),
+        deadline: ThisHost.unix_time() - since_boot.since(SinceBoot::default())
+            + deadline(&ThisHost, config).since(SinceBoot::default()),
         story,
     })
 }

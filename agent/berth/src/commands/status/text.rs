@@ -7,10 +7,9 @@ mod rows;
 
 use super::facts::{Facts, RouteFacts};
 use crate::commands::page::Page;
-use berth_plan::Millis;
+use berth_plan::UnixTime;
 
-/// `now` is Unix milliseconds.
-pub(super) fn text(facts: &Facts, now: Millis) -> String {
+pub(super) fn text(facts: &Facts, now: UnixTime) -> String {
     let mut page = Page::default();
     let answer = answer::answer(facts, now);
     page.paragraph(&answer.line);
@@ -71,7 +70,7 @@ mod tests {
     use std::path::Path;
 
     /// 2026-11-27 14:02 UTC.
-    const NOW: Millis = 1_795_788_120_000;
+    const NOW: UnixTime = UnixTime::from_millis(1_795_788_120_000);
 
     /// tests/golden/status: one folder a case, the facts as `berth status --json` prints them, and the page that they
     /// make, beside each other. `BERTH_GOLDEN=write` writes the pages anew.

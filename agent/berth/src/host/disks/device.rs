@@ -7,11 +7,11 @@ use super::{content, ioctl, mounts, second_opinion, sysfs, tool};
 use crate::host::os_error::words;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError};
+use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
 use berth_plan::disk::probe::{BlankDevice, Sample};
 use berth_plan::disk::whose::{Checked, of_e2fsck, of_errno};
-use berth_plan::{Millis, VolumeId};
 use nix::sys::stat::{dev_t, fstat, major, minor};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -105,12 +105,11 @@ impl Device for OpenDevice {
         }
     }
 
-    async fn preen(&self, fs: Fs, within: Millis) -> Result<Option<String>, DiskError> {
+    async fn preen(&self, fs: Fs, within: Duration) -> Result<Option<String>, DiskError> {
         if fs != Fs::Ext4 {
             return Ok(None);
         }
         self.prove_nobody_elses().await?;
-        let within = Duration::from_millis(within);
         let ran = tool::run("e2fsck", &["-p", tool::DEVICE], &self.file, &self.path, within).await?;
         match of_e2fsck(ran.code) {
             Checked::Clean => Ok(None),

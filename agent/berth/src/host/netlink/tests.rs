@@ -8,6 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 const MAC: &str = "06:00:00:00:00:50";
 
@@ -132,7 +133,7 @@ fn waits_and_looks_that_have_ended_leave_no_warning_of_the_library() {
         let events = std::thread::spawn(flood);
         let kernel = Kernel::open().unwrap();
         for _ in 0..200 {
-            assert!(kernel.wait_for_link(mac(), 1_000, &|| ()).await.unwrap());
+            assert!(kernel.wait_for_link(mac(), Duration::from_secs(1), &|| ()).await.unwrap());
         }
         events.join().unwrap();
     });

@@ -1,8 +1,9 @@
 //! The record of a boot: its steps, what they wait for, and how they ended. It stays small, however long a boot tries:
 //! a step that ends again as it did before is counted, and what is too much is left out and counted too.
 
-use berth_plan::Millis;
+use berth_plan::{SinceBoot, UnixTime};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How many steps are kept; each of them ended otherwise than all others of its name.
 const STEPS: usize = 60;
@@ -49,9 +50,9 @@ pub(crate) struct Story {
     /// With which exit code.
     #[serde(default)]
     pub(crate) exit: Option<u8>,
-    /// When it ended, Unix milliseconds.
+    /// When it ended.
     #[serde(default)]
-    pub(crate) ended_at: Option<Millis>,
+    pub(crate) ended_at: Option<UnixTime>,
 }
 
 /// In which way a run ended.
@@ -72,18 +73,18 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct StepStory {
     pub(crate) step: String,
-    pub(crate) began: Millis,
-    pub(crate) ended: Option<Millis>,
+    pub(crate) began: SinceBoot,
+    pub(crate) ended: Option<SinceBoot>,
     pub(crate) outcome: Option<String>,
     /// How often it ended so.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub(crate) times: u64,
     /// When it ended so for the last time; none where that was the only time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last: Option<Millis>,
+    pub(crate) last: Option<SinceBoot>,
     pub(crate) waits_for: Option<String>,
     /// Since when it waits for just this.
-    pub(crate) waits_since: Option<Millis>,
+    pub(crate) waits_since: Option<SinceBoot>,
     pub(crate) facts: Vec<Fact>,
     /// How many facts are not shown.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -144,7 +145,7 @@ fn written(text: &str) -> usize {
 
 impl Story {
     /// A step begins. A choice begins the boot anew: what was under way before was given up.
-    pub(super) fn begin(&mut self, step: &str, is_anew: bool, now: Millis) {
+    pub(super) fn begin(&mut self, step: &str, is_anew: bool, now: SinceBoot) {
         if is_anew {
             let open = self.steps.iter().filter(|s| s.ended.is_none());
             let open: Vec<(String, bool)> = open.map(|s| (s.step.clone(), s.passing)).collect();
@@ -156,7 +157,7 @@ impl Story {
     }
 
     /// Whether this wait is another than before.
-    pub(super) fn wait(&mut self, step: &str, what: &str, now: Millis) -> bool {
+    pub(super) fn wait(&mut self, step: &str, what: &str, now: SinceBoot) -> bool {
         let at = self.open_at(step).unwrap_or_else(|| self.open(step, true, now));
         let (step, what) = (&mut self.steps[at], bounded(what));
         let news = step.waits_for.as_ref() != Some(&what);
@@ -166,7 +167,7 @@ impl Story {
         news
     }
 
-    pub(super) fn fact(&mut self, step: &str, fact: &str, now: Millis) {
+    pub(super) fn fact(&mut self, step: &str, fact: &str, now: SinceBoot) {
         let known = self.open_at(step).or_else(|| self.steps.iter().rposition(|s| s.step == step));
         let at = known.unwrap_or_else(|| self.open(step, true, now));
         self.steps[at].add(&bounded(fact), 1);
@@ -174,21 +175,21 @@ impl Story {
     }
 
     /// A step ends; how long it took.
-    pub(super) fn end(&mut self, step: &str, outcome: &str, now: Millis) -> Millis {
+    pub(super) fn end(&mut self, step: &str, outcome: &str, now: SinceBoot) -> Duration {
         let began = self.open_at(step).map_or(now, |at| self.steps[at].began);
         self.close(step, outcome, now);
         let passing = self.steps.iter().filter(|s| s.passing && s.ended.is_none());
         for step in passing.map(|s| s.step.clone()).collect::<Vec<_>>() {
             self.close(&step, "done", now);
         }
-        now.saturating_sub(began)
+        now.since(began)
     }
 
     fn open_at(&self, step: &str) -> Option<usize> {
         self.steps.iter().rposition(|s| s.step == step && s.ended.is_none())
     }
 
-    fn open(&mut self, step: &str, passing: bool, now: Millis) -> usize {
+    fn open(&mut self, step: &str, passing: bool, now: SinceBoot) -> usize {
         self.steps.push(StepStory {
             step: step.to_owned(),
             began: now,
@@ -201,7 +202,7 @@ impl Story {
     }
 
     /// The step has ended. One that ended so before is counted, and its facts with it.
-    fn close(&mut self, step: &str, outcome: &str, now: Millis) {
+    fn close(&mut self, step: &str, outcome: &str, now: SinceBoot) {
         let Some(at) = self.open_at(step) else { return };
         let outcome = bounded(outcome);
         let is_same = |s: &StepStory| s.step == step && s.outcome.as_ref() == Some(&outcome);
@@ -278,19 +279,22 @@ mod tests {
     fn ten_thousand_equal_rounds_are_three_steps_and_a_number() {
         let mut story = Story::default();
         for n in 0..REFUSALS {
-            let now = n * 1000;
+            let now = SinceBoot::from_millis(n * 1000);
             story.begin("intend", true, now);
             story.fact("intend", "slot 3 chosen", now);
-            story.end("intend", "done", now + 1);
-            story.begin("attach volume", false, now + 1);
-            story.wait("attach volume", "vol-1: VolumeInUse", now + 2);
-            story.end("attach volume", "vol-1 cannot be attached", now + 3);
+            story.end("intend", "done", now + Duration::from_millis(1));
+            story.begin("attach volume", false, now + Duration::from_millis(1));
+            story.wait("attach volume", "vol-1: VolumeInUse", now + Duration::from_millis(2));
+            story.end("attach volume", "vol-1 cannot be attached", now + Duration::from_millis(3));
         }
         let shown: Vec<_> = story.steps.iter().map(|s| (s.step.as_str(), s.times, s.began, s.last)).collect();
-        let last = (REFUSALS - 1) * 1000;
+        let last = |ms| SinceBoot::from_millis((REFUSALS - 1) * 1000 + ms);
         assert_eq!(
             shown,
-            [("intend", REFUSALS, 0, Some(last + 1)), ("attach volume", REFUSALS, 1, Some(last + 3)),]
+            [
+                ("intend", REFUSALS, SinceBoot::from_millis(0), Some(last(1))),
+                ("attach volume", REFUSALS, SinceBoot::from_millis(1), Some(last(3))),
+            ]
         );
         assert_eq!(story.steps[0].facts, [Fact::Again { fact: "slot 3 chosen".to_owned(), times: REFUSALS }]);
         assert_eq!((story.steps_left_out, story.steps[1].waits_for.as_ref()), (0, None));
@@ -302,11 +306,11 @@ mod tests {
         let mut story = Story::default();
         let long = "\"\\\n".repeat(300);
         for n in 0..REFUSALS {
-            story.begin("intend", true, n);
+            story.begin("intend", true, SinceBoot::from_millis(n));
             for fact in 0..if n % 100 == 99 { 30 } else { 2 } {
-                story.fact("intend", &format!("fact {n} {fact} {long}"), n);
+                story.fact("intend", &format!("fact {n} {fact} {long}"), SinceBoot::from_millis(n));
             }
-            story.end("intend", &format!("refusal {n}: {long}"), n);
+            story.end("intend", &format!("refusal {n}: {long}"), SinceBoot::from_millis(n));
             if n % 1000 == 999 {
                 assert!(size(&story) < 64 * 1024, "{}", size(&story));
             }
@@ -320,8 +324,8 @@ mod tests {
 
         let mut short = Story::default();
         for n in 0..REFUSALS {
-            short.begin("intend", true, n);
-            short.end("intend", &format!("refusal {n}"), n);
+            short.begin("intend", true, SinceBoot::from_millis(n));
+            short.end("intend", &format!("refusal {n}"), SinceBoot::from_millis(n));
         }
         let first: Vec<_> = short.steps[..2].iter().map(|s| s.outcome.as_deref().unwrap()).collect();
         assert_eq!((first, short.steps.len()), (vec!["refusal 0", "refusal 1"], STEPS));
@@ -330,11 +334,11 @@ mod tests {
     #[test]
     fn what_was_under_way_is_given_up_when_the_boot_chooses_again() {
         let mut story = Story::default();
-        story.begin("storage", false, 1);
-        story.wait("storage", "the device", 2);
-        story.begin("network", false, 1);
-        story.end("network", "no link", 3);
-        story.begin("intend", true, 4);
+        story.begin("storage", false, SinceBoot::from_millis(1));
+        story.wait("storage", "the device", SinceBoot::from_millis(2));
+        story.begin("network", false, SinceBoot::from_millis(1));
+        story.end("network", "no link", SinceBoot::from_millis(3));
+        story.begin("intend", true, SinceBoot::from_millis(4));
         let open: Vec<_> = story.steps.iter().filter(|s| s.ended.is_none()).map(|s| &s.step).collect();
         assert_eq!(open, ["intend"], "nothing waits for a device any more");
         assert_eq!(story.steps[0].outcome.as_deref(), Some("given up"));
@@ -343,11 +347,14 @@ mod tests {
     #[test]
     fn a_wait_that_no_step_began_is_over_with_the_step_around_it_and_a_late_fact_opens_none() {
         let mut story = Story::default();
-        story.begin("intend", true, 1);
-        assert!(story.wait("observe", "EC2", 2) && !story.wait("observe", "EC2", 3));
-        story.end("intend", "done", 4);
-        story.fact("intend", "late", 5);
-        assert!(story.steps.iter().all(|s| s.ended == Some(4)), "{story:?}");
+        story.begin("intend", true, SinceBoot::from_millis(1));
+        assert!(
+            story.wait("observe", "EC2", SinceBoot::from_millis(2))
+                && !story.wait("observe", "EC2", SinceBoot::from_millis(3))
+        );
+        story.end("intend", "done", SinceBoot::from_millis(4));
+        story.fact("intend", "late", SinceBoot::from_millis(5));
+        assert!(story.steps.iter().all(|s| s.ended == Some(SinceBoot::from_millis(4))), "{story:?}");
         assert_eq!(story.steps[0].facts, [Fact::Once("late".to_owned())]);
     }
 

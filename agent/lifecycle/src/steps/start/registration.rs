@@ -6,12 +6,13 @@ use crate::parts::lost_service::stop_if_lost;
 use crate::ports::{Unit, UnitState};
 use crate::retry::{LOOKS, Next, Patience, retry};
 use crate::{Boot, Trouble};
+use berth_plan::BrokerId;
 use berth_plan::outcome::Kind;
 use berth_plan::service::{Endpoint, Incarnation, Registration, Whose, whose};
-use berth_plan::{BrokerId, Millis};
+use std::time::Duration;
 
 /// For how long a change of the registration is waited for before the unit is looked at again.
-const LOOK_EVERY: Millis = 1_000;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How many looks in a row may find the unit down after its start was asked for.
 const DOWN_LOOKS: u32 = 10;
@@ -37,7 +38,7 @@ pub(super) async fn wait_until_unregistered(
                 return Ok(before);
             };
             before = Some(stale.incarnation);
-            let waited = (boot.ports.host.since_boot() - began) / 1000;
+            let waited = boot.ports.host.since_boot().since(began).as_secs();
             let at = stale.at();
             let mut sentence =
                 format!("the registration of broker {id} at {at} to go with its session, {waited} s so far");
@@ -50,7 +51,7 @@ pub(super) async fn wait_until_unregistered(
                     format!("waited {waited} s for {sentence}; a broker without a known holder may have it");
                 return Err(Next::Stop(Trouble::new(STEP, Kind::NoSlot, sentence)));
             }
-            boot.ports.registrations.changed(id, 5_000).await;
+            boot.ports.registrations.changed(id, Duration::from_secs(5)).await;
         }
     })
     .await
@@ -91,7 +92,7 @@ pub(super) async fn wait_for_registration(
         let is_begun = begun.over.as_ref() != Some(&after.invocation);
         let is_down = matches!(after.state, UnitState::Inactive | UnitState::Failed | UnitState::Missing);
         down = if is_down { down + 1 } else { 0 };
-        let waited = (boot.ports.host.since_boot() - began) / 1000;
+        let waited = boot.ports.host.since_boot().since(began).as_secs();
         if down > DOWN_LOOKS || (after.state == UnitState::Failed && is_begun) {
             let sentence = format!(
                 "{name} is {} ({}) after {waited} s and broker {id} is not registered{stranger}; its own log says why: journalctl -u {name}",

@@ -1,6 +1,7 @@
 //! A whole file, and every way to get one wrong.
 
 use super::*;
+use std::time::Duration;
 
 const WHOLE: &str = "cluster = \"orders\"\nzookeeper = \"10.0.1.200:2181,10.0.2.200/kafka\"\n";
 
@@ -16,7 +17,7 @@ fn config(texts: &[&str]) -> Result<Config, String> {
 fn two_lines_are_a_whole_file() {
     let config = config(&[WHOLE]).unwrap();
     assert_eq!(config.zookeeper_connect(), "10.0.1.200:2181,10.0.2.200:2181/kafka");
-    assert_eq!((config.log_dir.as_str(), config.deadline), ("/kafkalogs/data", 1_800_000));
+    assert_eq!((config.log_dir.as_str(), config.deadline), ("/kafkalogs/data", Duration::from_secs(1_800)));
     assert_eq!((config.ready, config.stack), (Ready::InSync, Telling::Auto));
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::ec2::{VolumeAttachment, VolumeSeen};
 use crate::records::{FaultCode, FaultRecord, Holder, Intent, Revision, VERSION, Versioned};
 use crate::service::Incarnation;
+use crate::{StoreTime, UnixTime};
 use proptest::prelude::*;
 
 fn instance(n: u32) -> InstanceId {
@@ -47,9 +48,9 @@ fn claim(holder: Option<u32>, started: bool) -> Claim {
             volume: None,
             eni: None,
         },
-        1,
+        UnixTime::from_millis(1),
     );
-    if started { claim.started(&boot, 2) } else { claim }
+    if started { claim.started(&boot, UnixTime::from_millis(2)) } else { claim }
 }
 
 #[derive(Default)]
@@ -72,8 +73,11 @@ impl World {
     }
 
     fn claimed(self, n: u32, holder: Option<u32>, started: bool) -> Self {
-        let claim =
-            Some(Versioned { value: claim(holder, started), revision: Revision::of_store(0), changed: 0 });
+        let claim = Some(Versioned {
+            value: claim(holder, started),
+            revision: Revision::of_store(0),
+            changed: StoreTime::from_millis(0),
+        });
         self.with(n, None, SlotRecords { claim, ..Default::default() })
     }
 

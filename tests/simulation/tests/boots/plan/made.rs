@@ -1,6 +1,7 @@
 //! States of slots, made by hand: records in ZooKeeper, attachments and resources in the region.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
+use berth_plan::UnixTime;
 use berth_plan::records::{Claim, FaultCode, FaultRecord, Holder, Intent, VERSION};
 use region::model::{AttachEniRequest, AttachVolumeRequest, Caller, EniSpec, VolumeSpec};
 use simulation::State;
@@ -23,7 +24,7 @@ pub(super) fn claim(s: &State, id: u32, holder: &str) -> Claim {
         volume: volume.map(|id| id.parse().unwrap()),
         eni: eni.map(|id| id.parse().unwrap()),
     };
-    Claim::vacant().taken(holder, s.wall())
+    Claim::vacant().taken(holder, UnixTime::from_millis(s.wall()))
 }
 
 pub(super) fn held(s: &mut State, id: u32, holder: &str) {
@@ -34,7 +35,7 @@ pub(super) fn held(s: &mut State, id: u32, holder: &str) {
 pub(super) fn started(s: &mut State, id: u32, holder: &str) {
     let claim = claim(s, id, holder);
     let boot = claim.holder.as_ref().unwrap().boot.clone();
-    put(s, "slots", id, claim.started(&boot, s.wall()).bytes(), None);
+    put(s, "slots", id, claim.started(&boot, UnixTime::from_millis(s.wall())).bytes(), None);
 }
 
 pub(super) fn unfinished(s: &mut State, id: u32, holder: &str) {

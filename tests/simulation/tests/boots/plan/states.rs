@@ -4,7 +4,7 @@ use super::made::{
     attach_eni, attach_volume, claim, extra, fault, fingerprint, held, intent, put, started, unfinished,
 };
 use super::{First, booted, foretold, plan};
-use berth_plan::{BrokerId, slot};
+use berth_plan::{BrokerId, UnixTime, slot};
 use region::model::{Delay, VolumeSpec};
 use simulation::claims::node;
 use simulation::zookeeper::Op;
@@ -93,7 +93,7 @@ fn gone_on_with(says: &str, make: impl Fn(&mut State, &Who)) {
 fn a_slot_that_was_never_claimed_or_was_given_back_is_taken() {
     gone_for("take slot 0", |_, _| ());
     gone_for("take slot 0", |s, who| {
-        let claim = claim(s, 0, &who.other).given_back(s.wall(), "let go");
+        let claim = claim(s, 0, &who.other).given_back(UnixTime::from_millis(s.wall()), "let go");
         put(s, "slots", 0, claim.bytes(), None);
     });
 }

@@ -5,7 +5,8 @@ use super::rows::is_resumed;
 use crate::host::timeline::Outcome;
 use crate::units;
 use berth_plan::records::State;
-use berth_plan::{BrokerId, Millis};
+use berth_plan::{BrokerId, UnixTime};
+use std::time::Duration;
 
 /// The answer, and what a person would do now.
 pub(super) struct Answer {
@@ -28,7 +29,7 @@ pub(super) fn slot(facts: &Facts) -> Option<BrokerId> {
     }
 }
 
-pub(super) fn answer(facts: &Facts, now: Millis) -> Answer {
+pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
     if facts.zombie == Some(true) {
         return zombie(facts);
     }
@@ -83,7 +84,7 @@ fn zombie(facts: &Facts) -> Answer {
 }
 
 /// What is known without the timeline.
-fn stands(facts: &Facts, now: Millis) -> String {
+fn stands(facts: &Facts, now: UnixTime) -> String {
     let unit = unit(facts);
     let service = match service(facts) {
         Some(service) => match service.since {
@@ -99,7 +100,7 @@ fn stands(facts: &Facts, now: Millis) -> String {
     }
 }
 
-fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: Millis) -> Answer {
+fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: UnixTime) -> Answer {
     let who = match (slot(facts), facts.claim.known()) {
         (None, _) if facts.slot.away().is_some() => "booting".to_owned(),
         (None, _) => "booting, no slot yet".to_owned(),
@@ -117,10 +118,14 @@ fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: Millis) ->
     let steps = boot.steps.iter().flatten().filter(|step| step.since_ms.is_some());
     let does = match longest {
         Some(Awaited { waits_for: Some(what), for_s, .. }) => {
-            format!("waiting since {} for {what}", units::since(now.saturating_sub(for_s * 1000), now))
+            format!("waiting since {} for {what}", units::since(now - Duration::from_secs(*for_s), now))
         }
         _ => match steps.max_by_key(|step| step.since_ms) {
-            Some(step) => format!("{}, for {}", step.step, units::duration(step.since_ms.unwrap_or(0))),
+            Some(step) => format!(
+                "{}, for {}",
+                step.step,
+                units::duration(Duration::from_millis(step.since_ms.unwrap_or(0)))
+            ),
             None => "between two steps".to_owned(),
         },
     };
@@ -140,7 +145,7 @@ fn is_mine(facts: &Facts, named: Option<&berth_plan::InstanceId>) -> bool {
     named.is_some() && named == super::rows::me(facts)
 }
 
-fn ready(facts: &Facts, at: &str, now: Millis) -> Answer {
+fn ready(facts: &Facts, at: &str, now: UnixTime) -> Answer {
     let Some(id) = slot(facts) else {
         let why =
             if facts.slot.away().is_some() { "which slot it has is not known" } else { "it has no slot now" };
@@ -183,7 +188,7 @@ fn ready(facts: &Facts, at: &str, now: Millis) -> Answer {
     }
 }
 
-fn gave_up(facts: &Facts, boot: &BootFacts, at: &str, now: Millis) -> Answer {
+fn gave_up(facts: &Facts, boot: &BootFacts, at: &str, now: UnixTime) -> Answer {
     let exit = boot.exit.unwrap_or(1);
     let kept = match slot(facts) {
         Some(_) => format!("; {}", stands(facts, now)),
@@ -197,7 +202,7 @@ fn gave_up(facts: &Facts, boot: &BootFacts, at: &str, now: Millis) -> Answer {
     answered(format!("gave up (exit code {exit}) {at}: {}{kept}", boot.state.trim_end_matches('.')), next)
 }
 
-fn none(facts: &Facts, now: Millis) -> Answer {
+fn none(facts: &Facts, now: UnixTime) -> Answer {
     let has = match (slot(facts), facts.claim.known()) {
         (Some(id), Some(ClaimFacts::Record(claim))) if claim.state == State::Held => {
             format!("; slot {id} is this instance's from before")

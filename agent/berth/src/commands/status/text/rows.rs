@@ -6,11 +6,12 @@ use super::super::facts::{
 use super::answer::slot;
 use crate::units;
 use berth_plan::records::{Claim, State};
-use berth_plan::{InstanceId, Millis};
+use berth_plan::{InstanceId, UnixTime};
+use std::time::Duration;
 
 type Row = (&'static str, String);
 
-pub(super) fn rows(facts: &Facts, now: Millis) -> Vec<Row> {
+pub(super) fn rows(facts: &Facts, now: UnixTime) -> Vec<Row> {
     let mut rows = vec![("instance", instance(facts))];
     rows.extend(slot_row(facts));
     rows.extend(address(facts));
@@ -131,7 +132,7 @@ fn interface(facts: &Facts) -> Option<Row> {
 }
 
 /// The holder has it since this moment: since the last time that it took the slot, not since it came back to it.
-fn held_since(claim: &Claim) -> Option<Millis> {
+fn held_since(claim: &Claim) -> Option<UnixTime> {
     let holder = claim.names()?;
     let of_holder = claim.history.iter().rev().take_while(|owner| owner.instance == *holder);
     let mut of_holder: Vec<_> = of_holder.collect();
@@ -142,7 +143,7 @@ fn held_since(claim: &Claim) -> Option<Millis> {
 }
 
 /// When the holder came back to it in another boot, if that was the last that it did.
-fn resumed(claim: &Claim) -> Option<Millis> {
+fn resumed(claim: &Claim) -> Option<UnixTime> {
     claim.history.last().filter(|owner| owner.why.starts_with("resumed")).map(|owner| owner.at)
 }
 
@@ -150,7 +151,7 @@ pub(super) fn is_resumed(claim: &Claim) -> bool {
     resumed(claim).is_some()
 }
 
-fn claim(facts: &Facts, now: Millis) -> Option<Row> {
+fn claim(facts: &Facts, now: UnixTime) -> Option<Row> {
     let claim = match facts.claim.known()? {
         ClaimFacts::Record(claim) => claim,
         ClaimFacts::None { state } => return Some(("claim", state.clone())),
@@ -197,7 +198,7 @@ fn others(facts: &Facts) -> Option<Row> {
     (!found.is_empty()).then(|| ("holders", found.join("; ")))
 }
 
-fn service(facts: &Facts, now: Millis) -> Option<Row> {
+fn service(facts: &Facts, now: UnixTime) -> Option<Row> {
     let service = facts.service.known()?;
     let mut text = format!("{} {}", service.unit, service.state);
     if let Some(since) = service.since {
@@ -222,13 +223,13 @@ fn registration(facts: &Facts) -> Option<Row> {
 }
 
 /// The run that goes on: what else it waits for, and what it met again and again. One that ended: what it told.
-fn boot(facts: &Facts, now: Millis) -> Vec<Row> {
+fn boot(facts: &Facts, now: UnixTime) -> Vec<Row> {
     let Some(boot) = facts.boot.known() else { return Vec::new() };
     let mut rows = Vec::new();
     let mut waits: Vec<_> = boot.awaited.iter().flatten().collect();
     waits.sort_by_key(|wait| std::cmp::Reverse(wait.for_s));
     for wait in waits.iter().skip(1) {
-        let since = units::since(now.saturating_sub(wait.for_s * 1000), now);
+        let since = units::since(now - Duration::from_secs(wait.for_s), now);
         let what = wait.waits_for.as_deref().unwrap_or("an answer");
         rows.push(("waits too", format!("{}: since {since} for {what}", wait.step)));
     }

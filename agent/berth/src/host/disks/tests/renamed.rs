@@ -6,6 +6,7 @@ use super::{
     volume,
 };
 use nix::mount::{MsFlags, mount, umount};
+use std::time::Duration;
 
 /// Puts a shell script in the place of a program of the host, for this thread and its children.
 fn replaced(program: &str, disk: &Loop, script: &str) {
@@ -96,7 +97,7 @@ fn what_was_proven_is_checked_and_mounted_whatever_stands_at_its_name() {
         blocking(async {
             let device = device::open(id).unwrap().expect("a device with the volume's serial");
             run("mount", &["--bind", &other.path, &mine.path]);
-            device.preen(Fs::Ext4, 60_000).await.unwrap();
+            device.preen(Fs::Ext4, Duration::from_secs(60)).await.unwrap();
             device.mount(Fs::Ext4, at, &[]).await.unwrap();
             device.grow(Fs::Ext4, at).await.unwrap();
         });

@@ -1,6 +1,7 @@
 //! Who lives and leads, against what was said: the whole product, then the sentences.
 
 use super::*;
+use crate::UnixTime;
 use crate::service::readiness::PartitionState;
 
 const DIR: &str = "/kafkalogs/data";
@@ -53,7 +54,11 @@ fn a_partition_stands_by_who_lives_and_leads() {
 }
 
 fn reset(accept: &[&str]) -> Reset {
-    Reset { at: 1, by: "root@ops".into(), accept: accept.iter().map(|&p| p.to_owned()).collect() }
+    Reset {
+        at: UnixTime::from_millis(1),
+        by: "root@ops".into(),
+        accept: accept.iter().map(|&p| p.to_owned()).collect(),
+    }
 }
 
 fn evidence<'a>(before: bool, reset: Option<&'a Reset>, stand: &[Standing]) -> Evidence<'a> {
