@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
+use crate::lab_run::{InstanceInfo, LabRun};
 use crate::scenario::Scenario;
 use crate::story::Story;
-use crate::world::{Known, World};
 use crate::{demo, ledger, play};
 
 /// Instances as namespaces on one machine: a VPC, EBS, IMDS, systemd, ZooKeeper and Kafka around the built program.
@@ -46,7 +46,7 @@ enum Command {
     },
     /// Start a lab and leave it running until Ctrl-C.
     Up {
-        /// What exists; its steps are not played. The demo's world by default.
+        /// What exists; its steps are not played. The demo's by default.
         scenario: Option<PathBuf>,
     },
     /// A shell inside an instance of a running lab.
@@ -125,14 +125,14 @@ fn with_runtime(work: impl Future<Output = Result<i32>>) -> Result<i32> {
         .worker_threads(4)
         .enable_all()
         .build()
-        .doing(|| "start the runtime".into())?;
+        .context(|| "start the runtime".into())?;
     runtime.block_on(work)
 }
 
 /// Runs until the end or until Ctrl-C or SIGTERM; `None` when it was told to stop.
 async fn until_told<T>(work: impl Future<Output = T>) -> Result<Option<T>> {
-    let mut terminate = signal(SignalKind::terminate()).doing(|| "wait for SIGTERM".into())?;
-    let mut interrupt = signal(SignalKind::interrupt()).doing(|| "wait for Ctrl-C".into())?;
+    let mut terminate = signal(SignalKind::terminate()).context(|| "wait for SIGTERM".into())?;
+    let mut interrupt = signal(SignalKind::interrupt()).context(|| "wait for Ctrl-C".into())?;
     tokio::select! {
         done = work => Ok(Some(done)),
         _ = terminate.recv() => Ok(None),
@@ -150,16 +150,16 @@ async fn demo_command() -> Result<i32> {
     println!(
         "  A slot is a broker id with its network interface (the fixed address) and its volume (the data)."
     );
-    in_world(demo::scenario()?, story, false, async |world: &mut World| demo::play(world).await).await
+    in_lab(demo::scenario()?, story, false, async |lab: &mut LabRun| demo::play(lab).await).await
 }
 
 async fn run_command(path: PathBuf, keep: bool) -> Result<i32> {
     let scenario = Scenario::load(&path)?;
     let story = Story::begin(false);
     story.part(&format!("{}: {}", path.display(), scenario.about));
-    in_world(scenario, story, keep, async |world: &mut World| {
-        world.launch()?;
-        play::play(world).await
+    in_lab(scenario, story, keep, async |lab: &mut LabRun| {
+        lab.launch()?;
+        play::play(lab).await
     })
     .await
 }
@@ -175,41 +175,41 @@ async fn herd_command(runs: usize, keep: bool) -> Result<i32> {
 
 async fn up_command(path: Option<PathBuf>) -> Result<i32> {
     let scenario = path.map_or_else(demo::scenario, |path| Scenario::load(&path))?;
-    in_world(scenario, Story::begin(false), false, async |world: &mut World| {
-        world.launch()?;
+    in_lab(scenario, Story::begin(false), false, async |lab: &mut LabRun| {
+        lab.launch()?;
         println!(
             "lab {} is up: `lab shell a1`, `ip netns exec {} kcat -L -b {}`; Ctrl-C ends it",
-            world.id(),
-            world.srv(),
-            world.clients.bootstrap
+            lab.id(),
+            lab.srv(),
+            lab.clients.bootstrap
         );
         std::future::pending().await
     })
     .await
 }
 
-/// Makes a world, lets something happen in it, and takes it down whatever came of it.
-async fn in_world(
+/// Makes a lab, lets something happen in it, and takes it down whatever came of it.
+async fn in_lab(
     scenario: Scenario,
     story: Story,
     keep: bool,
-    happens: impl AsyncFnOnce(&mut World) -> Result<()>,
+    happens: impl AsyncFnOnce(&mut LabRun) -> Result<()>,
 ) -> Result<i32> {
-    let Some(made) = until_told(World::make(scenario, story.clone())).await? else {
+    let Some(made) = until_told(LabRun::make(scenario, story.clone())).await? else {
         eprintln!("lab: told to stop");
         // The half-made lab's lock went with the future that held it.
         ledger::clean_abandoned()?;
         return Ok(130);
     };
-    let mut world = made?;
-    story.tell("lab", format!("{} is up", world.id()));
-    let done = until_told(happens(&mut world)).await?;
+    let mut lab = made?;
+    story.tell("lab", format!("{} is up", lab.id()));
+    let done = until_told(happens(&mut lab)).await?;
     let failed = matches!(done, Some(Err(_)));
     if let Some(Err(error)) = &done {
-        println!("{}\n\nlab: FAILED: {}", world.tails(), error.chain());
+        println!("{}\n\nlab: FAILED: {}", lab.tails(), error.chain());
     }
     let seconds = story.elapsed().as_secs();
-    if let Some(kept) = world.end(keep || failed).await? {
+    if let Some(kept) = lab.end(keep || failed).await? {
         println!("lab: logs and journal are kept in {}", kept.display());
     }
     match done {
@@ -237,8 +237,9 @@ fn shell(who: &str, lab: Option<&str>, words: &[String]) -> Result<i32> {
     };
     let path = Path::new(ledger::STATE).join(lab).join("instances.json");
     let text = std::fs::read_to_string(&path)
-        .doing(|| format!("read {} (has the lab any instance yet?)", path.display()))?;
-    let list: Vec<Known> = serde_json::from_str(&text).doing(|| format!("understand {}", path.display()))?;
+        .context(|| format!("read {} (has the lab any instance yet?)", path.display()))?;
+    let list: Vec<InstanceInfo> =
+        serde_json::from_str(&text).context(|| format!("understand {}", path.display()))?;
     let known = list
         .iter()
         .find(|k| k.label == who || k.id == who)
@@ -254,6 +255,6 @@ fn shell(who: &str, lab: Option<&str>, words: &[String]) -> Result<i32> {
     command
         .args(words.get(1..).unwrap_or_default())
         .env("TERM", std::env::var_os("TERM").unwrap_or_else(|| "dumb".into()));
-    let status = command.status().doing(|| format!("enter {who}"))?;
+    let status = command.status().context(|| format!("enter {who}"))?;
     Ok(status.code().unwrap_or(1))
 }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Which Debian package brings a tool that the lab needs.
 const PACKAGES: &[(&str, &str)] = &[
@@ -90,10 +90,10 @@ fn output(command: &mut Command, input: Option<&str>) -> Result<Output> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::new(missing(&command.get_program().to_string_lossy())));
         }
-        Err(error) => return Err(error).doing(|| format!("start `{}`", shown(command))),
+        Err(error) => return Err(error).context(|| format!("start `{}`", shown(command))),
     };
     if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
-        stdin.write_all(text.as_bytes()).doing(|| format!("write to `{}`", shown(command)))?;
+        stdin.write_all(text.as_bytes()).context(|| format!("write to `{}`", shown(command)))?;
     }
-    child.wait_with_output().doing(|| format!("wait for `{}`", shown(command)))
+    child.wait_with_output().context(|| format!("wait for `{}`", shown(command)))
 }

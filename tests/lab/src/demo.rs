@@ -8,20 +8,20 @@ use std::time::Duration;
 use region::model::{Entry, Event};
 use serde::Serialize;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::repository;
 use crate::kafka::Content;
+use crate::lab_run::{InstanceInfo, LabRun};
 use crate::play::slots_taken;
 use crate::scenario::Scenario;
 use crate::story::Line;
-use crate::world::{Known, World};
 pub use judge::{Broker, Judged};
 use judge::{Checks, broker, in_sync_when_signalled, signals_of, slots_in_place, taken_once};
 
 mod judge;
 
-/// The world in which it plays.
-pub const WORLD: &str = include_str!("demo/world.toml");
+/// What exists for it.
+pub const SCENARIO: &str = include_str!("demo/scenario.toml");
 /// Whose holder dies.
 const SLOT: u32 = 1;
 const MESSAGES: usize = 10_000;
@@ -39,7 +39,7 @@ pub struct Facts {
     /// The slots, their zones, addresses and volumes.
     pub slots: serde_json::Value,
     /// All instances, in order of their launch.
-    pub instances: Vec<Known>,
+    pub instances: Vec<InstanceInfo>,
     /// The broker before and after.
     pub before: Broker,
     /// The same slot after the replacement.
@@ -58,33 +58,33 @@ pub struct Facts {
 
 /// The demo's scenario.
 pub fn scenario() -> Result<Scenario> {
-    Scenario::parse(WORLD, "tests/lab/src/demo/world.toml")
+    Scenario::parse(SCENARIO, "tests/lab/src/demo/scenario.toml")
 }
 
 /// Plays it and leaves the facts.
-pub async fn play(world: &World) -> Result<()> {
+pub async fn play(lab: &LabRun) -> Result<()> {
     crate::commands::require(&["kcat", "java"])?;
     let mut checks = Checks::default();
-    world.story.part("three instances of one Auto Scaling group boot at the same moment");
-    let from = world.journal_length();
-    world.launch()?;
+    lab.story.part("three instances of one Auto Scaling group boot at the same moment");
+    let from = lab.journal_length();
+    lab.launch()?;
     let complete = |e: &Entry| {
         matches!(&e.event, Event::StackStatus { status, .. } if status.starts_with("CREATE_") && status != "CREATE_IN_PROGRESS").then(|| e.clone())
     };
-    let status = world.wait("three signals of success", BOOT, from, complete).await?;
+    let status = lab.wait("three signals of success", BOOT, from, complete).await?;
     let completed = matches!(&status.event, Event::StackStatus { status, .. } if status == "CREATE_COMPLETE");
     checks.judge("the stack is complete after three signals", completed, format!("{:?}", status.event));
-    let nodes = world.znodes(KAFKA).await?;
-    let mut wrong = slots_taken(world);
-    wrong.extend(slots_in_place(&world.slots, &nodes));
+    let nodes = lab.znodes(KAFKA).await?;
+    let mut wrong = slots_taken(lab);
+    wrong.extend(slots_in_place(&lab.slots, &nodes));
     checks.judge("slots 0, 1 and 2 are taken once each, in their zones", wrong.is_empty(), wrong.join("; "));
-    for slot in &world.slots {
-        let holder = world.find(&format!("slot {}", slot.id))?;
-        in_sync_when_signalled(world, &mut checks, &holder, slot.id, &nodes, 0)?;
+    for slot in &lab.slots {
+        let holder = lab.find(&format!("slot {}", slot.id))?;
+        in_sync_when_signalled(lab, &mut checks, &holder, slot.id, &nodes, 0)?;
     }
 
-    world.story.part("10,000 messages, acks=all, through the fixed addresses");
-    let topics = &world.clients;
+    lab.story.part("10,000 messages, acks=all, through the fixed addresses");
+    let topics = &lab.clients;
     topics
         .topics(&["--create", "--topic", "replicated", "--partitions", "3", "--replication-factor", "3"])
         .await?;
@@ -105,11 +105,10 @@ pub async fn play(world: &World) -> Result<()> {
     for topic in ["replicated", "lonely"] {
         let messages: Vec<String> =
             (0..MESSAGES).map(|n| format!("{topic}-{n:05}-{:08x}", fastrand::u32(..))).collect();
-        world.clients.produce(topic, &messages).await?;
+        lab.clients.produce(topic, &messages).await?;
         let content = Content::of(messages.iter().map(String::as_str));
-        let read = world.clients.read(topic).await?;
-        world
-            .story
+        let read = lab.clients.read(topic).await?;
+        lab.story
             .tell("clients", format!("wrote {MESSAGES} messages to {topic} and read {} back", read.messages));
         checks.judge(
             &format!("{topic} reads back whole before the loss"),
@@ -118,14 +117,14 @@ pub async fn play(world: &World) -> Result<()> {
         );
         written.insert(topic.to_owned(), content);
     }
-    let before = broker(world, SLOT).await?;
-    let wrong = taken_once(&world.slots, &world.journal(0));
+    let before = broker(lab, SLOT).await?;
+    let wrong = taken_once(&lab.slots, &lab.journal(0));
     checks.judge("one AttachVolume was accepted for each slot", wrong.is_empty(), wrong.join("; "));
 
-    world.story.part(&format!("the instance that is broker {SLOT} dies without warning"));
-    let old = world.find(&format!("slot {SLOT}"))?;
-    let from = world.journal_length();
-    let died = world.served.with(|region| {
+    lab.story.part(&format!("the instance that is broker {SLOT} dies without warning"));
+    let old = lab.find(&format!("slot {SLOT}"))?;
+    let from = lab.journal_length();
+    let died = lab.served.with(|region| {
         region.fail_instance(&old.id);
         region.now()
     });
@@ -137,10 +136,10 @@ pub async fn play(world: &World) -> Result<()> {
         }
         _ => None,
     };
-    let (signal, new, status) = world.wait("the replacement to tell its success", BOOT, from, caller).await?;
-    let nodes = world.znodes(KAFKA).await?;
-    let new = world.find(&new)?;
-    world.story.tell(
+    let (signal, new, status) = lab.wait("the replacement to tell its success", BOOT, from, caller).await?;
+    let nodes = lab.znodes(KAFKA).await?;
+    let new = lab.find(&new)?;
+    lab.story.tell(
         &new.label,
         format!(
             "tells {status}: {:.1} s after the loss of {}",
@@ -149,14 +148,14 @@ pub async fn play(world: &World) -> Result<()> {
         ),
     );
     checks.judge("the replacement tells success", status == "SUCCESS", status);
-    let mut wrong = slots_taken(world);
-    wrong.extend(slots_in_place(&world.slots, &nodes));
+    let mut wrong = slots_taken(lab);
+    wrong.extend(slots_in_place(&lab.slots, &nodes));
     checks.judge("every slot is taken once again, in its zone", wrong.is_empty(), wrong.join("; "));
     // A replacement that was judged on no partition would have been judged on nothing.
-    in_sync_when_signalled(world, &mut checks, &new, SLOT, &nodes, 1)?;
+    in_sync_when_signalled(lab, &mut checks, &new, SLOT, &nodes, 1)?;
 
-    world.story.part("the same broker?");
-    let after = broker(world, SLOT).await?;
+    lab.story.part("the same broker?");
+    let after = broker(lab, SLOT).await?;
     checks.judge(
         "another instance",
         after.instance != before.instance,
@@ -166,7 +165,7 @@ pub async fn play(world: &World) -> Result<()> {
     checks.same("the same address", &before.address, &after.address);
     checks.same("the same volume", &before.volume, &after.volume);
     checks.same("the same file system", &before.filesystem, &after.filesystem);
-    let slot = world.slots.iter().find(|slot| slot.id == SLOT);
+    let slot = lab.slots.iter().find(|slot| slot.id == SLOT);
     let of_the_slot = slot.is_some_and(|slot| {
         [&before, &after].iter().all(|b| b.volume == slot.volume && b.address == slot.address.to_string())
     });
@@ -184,8 +183,8 @@ pub async fn play(world: &World) -> Result<()> {
     );
     let mut topics = BTreeMap::new();
     for (topic, content) in written {
-        let read = world.clients.read(&topic).await?;
-        world.story.tell(
+        let read = lab.clients.read(&topic).await?;
+        lab.story.tell(
             "clients",
             format!("read {} messages of {topic} by the address list of before", read.messages),
         );
@@ -196,8 +195,8 @@ pub async fn play(world: &World) -> Result<()> {
         );
         topics.insert(topic, [content, read]);
     }
-    let journal = world.journal(0);
-    for known in world.instances() {
+    let journal = lab.journal(0);
+    for known in lab.instances() {
         let told = signals_of(&journal, &known.id);
         let statuses: Vec<&str> = told.iter().map(|(_, status)| status.as_str()).collect();
         checks.judge(
@@ -206,32 +205,32 @@ pub async fn play(world: &World) -> Result<()> {
             format!("{statuses:?}"),
         );
     }
-    let took = world.story.elapsed();
+    let took = lab.story.elapsed();
     checks.judge("all within three minutes", took <= WHOLE, format!("{:.0} s", took.as_secs_f64()));
     let facts = Facts {
-        slots: serde_json::to_value(&world.slots).doing(|| "write the facts".into())?,
-        instances: world.instances(),
+        slots: serde_json::to_value(&lab.slots).context(|| "write the facts".into())?,
+        instances: lab.instances(),
         before,
         after,
         topics,
-        ec2_calls: ec2_calls(&journal, &world.instances()),
+        ec2_calls: ec2_calls(&journal, &lab.instances()),
         replaced_in_ms: signal.at - died,
         seconds: took.as_secs_f64(),
-        story: world.story.lines(),
+        story: lab.story.lines(),
         checks: checks.into_inner(),
     };
-    leave(world, &facts)
+    leave(lab, &facts)
 }
 
 /// Writes the facts, prints what holds, and fails when something does not.
-fn leave(world: &World, facts: &Facts) -> Result<()> {
+fn leave(lab: &LabRun, facts: &Facts) -> Result<()> {
     let path = repository().join("target/lab/demo.json");
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).doing(|| format!("make {}", directory.display()))?;
+        std::fs::create_dir_all(directory).context(|| format!("make {}", directory.display()))?;
     }
-    let text = serde_json::to_string_pretty(facts).doing(|| "write the facts".into())?;
-    std::fs::write(&path, text).doing(|| format!("write {}", path.display()))?;
-    world.story.part("what must hold");
+    let text = serde_json::to_string_pretty(facts).context(|| "write the facts".into())?;
+    std::fs::write(&path, text).context(|| format!("write {}", path.display()))?;
+    lab.story.part("what must hold");
     for check in &facts.checks {
         println!("  {} {}", if check.holds { "yes" } else { "NO " }, check.what);
         if !check.holds {
@@ -250,7 +249,7 @@ fn leave(world: &World, facts: &Facts) -> Result<()> {
 }
 
 /// The EC2 calls of each instance, by its label.
-fn ec2_calls(journal: &[Entry], instances: &[Known]) -> BTreeMap<String, Vec<String>> {
+fn ec2_calls(journal: &[Entry], instances: &[InstanceInfo]) -> BTreeMap<String, Vec<String>> {
     let mut calls: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in journal {
         let Event::Call { api, action, caller: Some(caller), outcome, .. } = &entry.event else { continue };

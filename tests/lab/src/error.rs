@@ -45,13 +45,13 @@ impl std::error::Error for Error {
 }
 
 /// Adds to a failing result what was being tried.
-pub trait Doing<T> {
+pub trait Context<T> {
     /// `what` is only built when there is an error.
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T>;
+    fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 
-impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Doing<T> for std::result::Result<T, E> {
-    fn doing(self, what: impl FnOnce() -> String) -> Result<T> {
+impl<T, E: Into<Box<dyn std::error::Error + Send + Sync>>> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|cause| Error { what: what(), cause: Some(cause.into()) })
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Doing, Result};
+use crate::error::{Context, Result};
 use crate::ledger::{Ledger, Made};
 use crate::netns;
 
@@ -134,10 +134,10 @@ impl Fabric {
             lines.push(format!("rule add pref 110 iif {port} from {address} lookup main"));
         }
         lines.push(format!("rule add pref 111 iif {port} blackhole"));
-        netns::ip(&self.fab, &lines).doing(|| format!("make the port of {}", interface.eni))?;
+        netns::ip(&self.fab, &lines).context(|| format!("make the port of {}", interface.eni))?;
         port_sysctls(&self.fab, &port)?;
         netns::ip(&self.fab, &[format!("link set {peer} netns {into} name {name}")])
-            .doing(|| format!("plug {} into {into} as {name}", interface.eni))?;
+            .context(|| format!("plug {} into {into} as {name}", interface.eni))?;
         ports.of_eni.insert(interface.eni.clone(), (port, interface.addresses.clone()));
         Ok(())
     }
@@ -185,6 +185,6 @@ fn port_sysctls(fab: &str, port: &str) -> Result<()> {
 pub fn sysctl(namespace: &str, key: &str, value: &str) -> Result<()> {
     let path = format!("/proc/sys/{key}");
     netns::inside(namespace, || {
-        std::fs::write(&path, value).doing(|| format!("write {value} to {path} in {namespace}"))
+        std::fs::write(&path, value).context(|| format!("write {value} to {path} in {namespace}"))
     })
 }

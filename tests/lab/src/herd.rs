@@ -1,4 +1,4 @@
-//! `lab herd`: thirty instances boot at the same moment for thirty slots in three zones, run after run on one ground; in every
+//! `lab herd`: thirty instances boot at the same moment for thirty slots in three zones, run after run on one base; in every
 //! second run the ZooKeeper server that leads is killed while slots are being claimed. Each run is judged by
 //! `tests/lab/herd/judge.py` on the region's journal and ZooKeeper's transaction log. No run is ever repeated: one that does
 //! not hold ends the command, and its record is kept.
@@ -12,12 +12,12 @@ use region::model::{Event, Millis};
 use serde::Deserialize;
 
 use crate::commands::{require, run};
-use crate::error::{Doing, Error, Result};
-use crate::ground::Lasting;
+use crate::error::{Context, Error, Result};
 use crate::image::{Service, repository};
+use crate::lab_run::LabRun;
 use crate::scenario::Scenario;
+use crate::shared_base::LastingBase;
 use crate::story::Story;
-use crate::world::World;
 
 /// Instances, and slots for them.
 pub const HERD: usize = 30;
@@ -43,12 +43,12 @@ pub async fn play(runs: usize, keep: bool) -> Result<()> {
     require(&["ip", "losetup", "nsenter", "mkfs.xfs", "xfs_io", "blkid", "java", "python3"])?;
     let began = Instant::now();
     let story = Story::begin(true);
-    let lasting = Lasting::make(Service::Stub, SERVERS, &story).await?;
-    println!("herd: the ground is made, {:.1} s", began.elapsed().as_secs_f64());
+    let lasting = LastingBase::make(Service::Stub, SERVERS, &story).await?;
+    println!("herd: the base is made, {:.1} s", began.elapsed().as_secs_f64());
     let mut longest = Duration::ZERO;
     for number in 1..=runs {
         let began = Instant::now();
-        let figures = one(&lasting, number, keep).await.doing(|| format!("run {number} of {runs}"))?;
+        let figures = one(&lasting, number, keep).await.context(|| format!("run {number} of {runs}"))?;
         let took = began.elapsed();
         longest = longest.max(took);
         println!("herd: run {number} of {runs} holds, {:.1} s; {}", took.as_secs_f64(), figures.shown());
@@ -63,22 +63,22 @@ pub async fn play(runs: usize, keep: bool) -> Result<()> {
 }
 
 /// One run, from nothing to nothing.
-async fn one(lasting: &Lasting, number: usize, keep: bool) -> Result<Figures> {
+async fn one(lasting: &LastingBase, number: usize, keep: bool) -> Result<Figures> {
     let chroot = format!("/herd-{number}");
     let scenario = Scenario::parse(&scenario(number, &chroot), "the herd's scenario")?;
-    let world = World::make_on(lasting.ground(), scenario, Story::begin(true))?;
+    let lab = LabRun::make_on(lasting.base(), scenario, Story::begin(true))?;
     let killed = if number.is_multiple_of(2) { Some(number) } else { None };
     let held = async {
-        world.launch()?;
-        tokio::try_join!(all_told(&world), killed_in_mid_claim(&world, killed))?;
-        leave_record(&world).await?;
-        judged(&world.logs(), killed.is_some())
+        lab.launch()?;
+        tokio::try_join!(all_told(&lab), killed_in_mid_claim(&lab, killed))?;
+        leave_record(&lab).await?;
+        judged(&lab.logs(), killed.is_some())
     };
     let held = held.await;
     if held.is_err() {
-        println!("{}", world.tails());
+        println!("{}", lab.tails());
     }
-    if let Some(kept) = world.end(keep || held.is_err()).await? {
+    if let Some(kept) = lab.end(keep || held.is_err()).await? {
         println!("herd: the record of run {number} is kept in {}", kept.join("logs").display());
     }
     if let Some(ensemble) = lasting.ensemble().lock().await.as_mut() {
@@ -102,7 +102,7 @@ fn scenario(seed: usize, chroot: &str) -> String {
 }
 
 /// Waits until the stack has heard all instances, or has given up on one.
-async fn all_told(world: &World) -> Result<()> {
+async fn all_told(lab: &LabRun) -> Result<()> {
     let end = |event: &Event| match event {
         Event::StackStatus { status, .. } if status != "CREATE_IN_PROGRESS" => Some(status.clone()),
         Event::Signal { instance, status, .. } if status != "SUCCESS" => {
@@ -110,15 +110,15 @@ async fn all_told(world: &World) -> Result<()> {
         }
         _ => None,
     };
-    let status = world.wait("thirty signals", LIMIT, 0, |entry| end(&entry.event)).await?;
+    let status = lab.wait("thirty signals", LIMIT, 0, |entry| end(&entry.event)).await?;
     if status == "CREATE_COMPLETE" { Ok(()) } else { Err(Error::new(status)) }
 }
 
 /// Kills the leading server when some volumes, another number in each run, have been attached: their claims are about to
 /// be written and the other instances stand in the lock's queue.
-async fn killed_in_mid_claim(world: &World, run: Option<usize>) -> Result<()> {
+async fn killed_in_mid_claim(lab: &LabRun, run: Option<usize>) -> Result<()> {
     let Some(run) = run else { return Ok(()) };
-    let volumes: Vec<&String> = world.slots.iter().map(|slot| &slot.volume).collect();
+    let volumes: Vec<&String> = lab.slots.iter().map(|slot| &slot.volume).collect();
     let mut left = 1 + run * 7 % (HERD / 2);
     let attaching =
         |event: &Event| matches!(event, Event::VolumeAttaching { volume, .. } if volumes.contains(&volume));
@@ -126,8 +126,8 @@ async fn killed_in_mid_claim(world: &World, run: Option<usize>) -> Result<()> {
         left -= usize::from(attaching(&entry.event));
         (left == 0).then_some(())
     };
-    world.wait("the first claims", LIMIT, 0, enough).await?;
-    let mut ensemble = world.ensemble.lock().await;
+    lab.wait("the first claims", LIMIT, 0, enough).await?;
+    let mut ensemble = lab.ensemble.lock().await;
     let ensemble = ensemble.as_mut().ok_or_else(|| Error::new("the herd has no ZooKeeper"))?;
     let leader = ensemble.leader().await?;
     ensemble.kill_server(leader).await
@@ -135,23 +135,23 @@ async fn killed_in_mid_claim(world: &World, run: Option<usize>) -> Result<()> {
 
 /// Leaves beside the journal what else the judge reads: the slots as they were made, and a transaction log. The leader's: it
 /// has led since before the run or was elected in it, so it has all of it. A single server has no other.
-pub async fn leave_record(world: &World) -> Result<()> {
-    let epoch: Millis = world.served.with(|region| region.settings().epoch);
+pub async fn leave_record(lab: &LabRun) -> Result<()> {
+    let epoch: Millis = lab.served.with(|region| region.settings().epoch);
     let made = serde_json::json!({
-        "slots": world.slots,
-        "chroot": world.scenario.cluster.chroot,
-        "cluster": world.scenario.cluster.name,
+        "slots": lab.slots,
+        "chroot": lab.scenario.cluster.chroot,
+        "cluster": lab.scenario.cluster.name,
         "epoch": epoch,
     });
-    let path = world.logs().join("made.json");
-    std::fs::write(&path, made.to_string()).doing(|| format!("write {}", path.display()))?;
-    let ensemble = world.ensemble.lock().await;
+    let path = lab.logs().join("made.json");
+    std::fs::write(&path, made.to_string()).context(|| format!("write {}", path.display()))?;
+    let ensemble = lab.ensemble.lock().await;
     let ensemble = ensemble.as_ref().ok_or_else(|| Error::new("the herd has no ZooKeeper"))?;
-    let leader = if world.scenario.cluster.zookeeper == 1 { 0 } else { ensemble.leader().await? };
+    let leader = if lab.scenario.cluster.zookeeper == 1 { 0 } else { ensemble.leader().await? };
     let from = ensemble.transactions(leader).ok_or_else(|| Error::new("the leader has no directory"))?;
     // Its files are filled up with zeros to 64 MiB.
     let mut copy = Command::new("cp");
-    run(copy.args(["-r", "--sparse=always"]).arg(from).arg(world.logs().join("zookeeper"))).map(drop)
+    run(copy.args(["-r", "--sparse=always"]).arg(from).arg(lab.logs().join("zookeeper"))).map(drop)
 }
 
 /// Lets the judge judge the record in this directory.
@@ -161,8 +161,8 @@ pub fn judged(record: &Path, leader_killed: bool) -> Result<Figures> {
     if leader_killed {
         judge.arg("--leader-killed");
     }
-    let said = run(&mut judge).doing(|| "the judge refuses the run".into())?;
-    serde_json::from_str(&said).doing(|| format!("understand the judge: {said}"))
+    let said = run(&mut judge).context(|| "the judge refuses the run".into())?;
+    serde_json::from_str(&said).context(|| format!("understand the judge: {said}"))
 }
 
 impl Figures {

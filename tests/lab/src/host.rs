@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::error::{Doing, Result};
+use crate::error::{Context, Result};
 
 /// The directories of `/proc/sys` whose values belong to the whole machine and that a lab could touch by mistake.
 const SYSCTLS: &[&str] = &[
@@ -45,7 +45,7 @@ impl Host {
             }
         }
         let table =
-            fs::read_to_string("/proc/self/mountinfo").doing(|| "read /proc/self/mountinfo".into())?;
+            fs::read_to_string("/proc/self/mountinfo").context(|| "read /proc/self/mountinfo".into())?;
         let mounts = table.lines().filter_map(|line| line.split(' ').nth(4)).map(str::to_owned).collect();
         let mut sysctls = BTreeMap::new();
         for dir in SYSCTLS {

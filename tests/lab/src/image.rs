@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::commands::{run, tool};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::ledger::{Ledger, Made};
 
 /// The service that runs on the slots.
@@ -39,20 +39,20 @@ impl Image {
         // On a file system of its own: overlayfs refuses a layer that lies below another of its layers ("/").
         let (base, mounted) = (ledger.dir().join("ami"), ledger.dir().join("bake"));
         for dir in [&base, &mounted] {
-            fs::create_dir_all(dir).doing(|| format!("make {}", dir.display()))?;
+            fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
             ledger.note(Made::Mount(dir.clone()))?;
         }
         tool("mount", &["-t", "tmpfs", "-o", "mode=755", "berth-lab", &base.to_string_lossy()])?;
         let (layer, work) = (base.join("layer"), base.join("work"));
         for dir in [&layer, &work] {
-            fs::create_dir(dir).doing(|| format!("make {}", dir.display()))?;
+            fs::create_dir(dir).context(|| format!("make {}", dir.display()))?;
         }
         let options = format!("lowerdir=/,upperdir={},workdir={}", layer.display(), work.display());
         tool("mount", &["-t", "overlay", "-o", &options, "berth-lab", &mounted.to_string_lossy()])
-            .doing(|| "mount an overlay over / (the kernel needs overlayfs)".into())?;
+            .context(|| "mount an overlay over / (the kernel needs overlayfs)".into())?;
         let baked = fill(&mounted, service, with_berth);
         tool("umount", &[mounted.as_os_str()])?;
-        baked.doing(|| "bake the lab's image".into())?;
+        baked.context(|| "bake the lab's image".into())?;
         Ok(Image { layer })
     }
 }
@@ -72,7 +72,7 @@ pub fn berth_binary() -> Result<PathBuf> {
             Err(Error::new(format!("BERTH_BIN={} is not a file", path.display())))
         };
     }
-    let own = std::env::current_exe().doing(|| "find the lab's own executable".into())?;
+    let own = std::env::current_exe().context(|| "find the lab's own executable".into())?;
     // A test runs from target/…/deps/.
     own.ancestors().skip(1).take(2).map(|dir| dir.join("berth")).find(|path| path.is_file()).ok_or_else(|| {
         Error::new(format!(
@@ -84,7 +84,7 @@ pub fn berth_binary() -> Result<PathBuf> {
 
 /// The lab's own program: this executable, or the one beside a test's.
 pub fn lab_binary() -> Result<PathBuf> {
-    let own = std::env::current_exe().doing(|| "find the lab's own executable".into())?;
+    let own = std::env::current_exe().context(|| "find the lab's own executable".into())?;
     if own.file_name().is_some_and(|name| name == "lab" || name == "systemctl") {
         return Ok(own);
     }
@@ -106,7 +106,7 @@ pub fn jars() -> Result<PathBuf> {
 
 fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     let at = |path: &str| root.join(path.trim_start_matches('/'));
-    let make_dir = |path: &str| fs::create_dir_all(at(path)).doing(|| format!("make {path}"));
+    let make_dir = |path: &str| fs::create_dir_all(at(path)).context(|| format!("make {path}"));
     // An instance starts with none of the host's units, credentials and resolvers.
     for path in [
         "/etc/systemd/system",
@@ -122,7 +122,7 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     ] {
         match fs::remove_dir_all(at(path)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).doing(|| format!("empty {path}"));
+                return Err(error).context(|| format!("empty {path}"));
             }
             _ => {}
         }
@@ -140,9 +140,9 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     let put = |path: &str, text: &str, mode: u32| -> Result<()> {
         // Never through a link: /etc/resolv.conf often points into /run.
         let _ = fs::remove_file(at(path));
-        fs::write(at(path), text).doing(|| format!("write {path}"))?;
+        fs::write(at(path), text).context(|| format!("write {path}"))?;
         fs::set_permissions(at(path), fs::Permissions::from_mode(mode))
-            .doing(|| format!("set the mode of {path}"))
+            .context(|| format!("set the mode of {path}"))
     };
     put("/etc/resolv.conf", "# no resolver: names are addresses here\n", 0o644)?;
     put(
@@ -154,7 +154,7 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     copy(&lab_binary()?, &at("/usr/lib/berth-lab/lab"))?;
     let systemctl = at("/usr/bin/systemctl");
     let _ = fs::remove_file(&systemctl);
-    symlink("/usr/lib/berth-lab/lab", &systemctl).doing(|| "link systemctl".into())?;
+    symlink("/usr/lib/berth-lab/lab", &systemctl).context(|| "link systemctl".into())?;
     if with_berth {
         copy(&berth_binary()?, &at("/usr/bin/berth"))?;
         unit(root, "berth.service")?;
@@ -162,7 +162,7 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
             "/usr/lib/systemd/system/berth.service",
             at("/etc/systemd/system/multi-user.target.wants/berth.service"),
         )
-        .doing(|| "enable berth.service".into())?;
+        .context(|| "enable berth.service".into())?;
     }
     if service == Service::None {
         return Ok(());
@@ -170,7 +170,7 @@ fn fill(root: &Path, service: Service, with_berth: bool) -> Result<()> {
     add_user(root, "kafka", 992)?;
     unit(root, "kafka.service")?;
     let base = repository().join("packer/files/server.properties.base");
-    let text = fs::read_to_string(&base).doing(|| format!("read {}", base.display()))?;
+    let text = fs::read_to_string(&base).context(|| format!("read {}", base.display()))?;
     put("/etc/kafka/server.properties.base", &for_the_lab(&text), 0o644)?;
     tool("chown", &["-R", "992:992", &at("/etc/kafka").to_string_lossy()])?;
     make_dir("/etc/systemd/system/kafka.service.d")?;
@@ -208,18 +208,18 @@ fn for_the_lab(base: &str) -> String {
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if let Some(dir) = to.parent() {
-        fs::create_dir_all(dir).doing(|| format!("make {}", dir.display()))?;
+        fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
     }
     let _ = fs::remove_file(to);
-    fs::copy(from, to).doing(|| format!("copy {} to {}", from.display(), to.display()))?;
+    fs::copy(from, to).context(|| format!("copy {} to {}", from.display(), to.display()))?;
     fs::set_permissions(to, fs::Permissions::from_mode(0o755))
-        .doing(|| format!("make {} a program", to.display()))
+        .context(|| format!("make {} a program", to.display()))
 }
 
 fn unit(root: &Path, name: &str) -> Result<()> {
     let from = repository().join("systemd").join(name);
     let to = root.join("usr/lib/systemd/system").join(name);
-    fs::copy(&from, &to).map(drop).doing(|| format!("copy {} into the image", from.display()))
+    fs::copy(&from, &to).map(drop).context(|| format!("copy {} into the image", from.display()))
 }
 
 fn add_user(root: &Path, name: &str, id: u32) -> Result<()> {
@@ -228,9 +228,9 @@ fn add_user(root: &Path, name: &str, id: u32) -> Result<()> {
         ("etc/group", format!("{name}:x:{id}:\n")),
     ] {
         let path = root.join(file);
-        let text = fs::read_to_string(&path).doing(|| format!("read /{file}"))?;
+        let text = fs::read_to_string(&path).context(|| format!("read /{file}"))?;
         let others: Vec<&str> = text.lines().filter(|l| !l.starts_with(&format!("{name}:"))).collect();
-        fs::write(&path, others.join("\n") + "\n" + &line).doing(|| format!("write /{file}"))?;
+        fs::write(&path, others.join("\n") + "\n" + &line).context(|| format!("write /{file}"))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fabric::{Fabric, Interface, configure_primary};
 use crate::guest::pid1::READY;
 use crate::guest::root::Spec;
@@ -117,7 +117,7 @@ impl Instance {
     /// Boots it with all that is attached.
     pub async fn boot(&mut self) -> Result<()> {
         let id = self.launched.id.clone();
-        self.start().await.doing(|| format!("boot {id}"))
+        self.start().await.context(|| format!("boot {id}"))
     }
 
     async fn start(&mut self) -> Result<()> {
@@ -138,7 +138,7 @@ impl Instance {
             .stdout(Stdio::piped())
             .stderr(log_file(&self.logs().join("init.log"))?)
             .spawn()
-            .doing(|| "start `lab init`".into())?;
+            .context(|| "start `lab init`".into())?;
         let stdout = outer.stdout.take().ok_or_else(|| Error::new("`lab init` has no standard output"))?;
         let mut lines = BufReader::new(stdout).lines();
         let mut heard = Vec::new();
@@ -160,7 +160,7 @@ impl Instance {
             return Err(Error::new(format!("PID 1 did not come up; it said: {}", log.trim())));
         };
         let boot_id =
-            fs::read_to_string(self.boot_id_file()).doing(|| "read the boot id".into())?.trim().to_owned();
+            fs::read_to_string(self.boot_id_file()).context(|| "read the boot id".into())?.trim().to_owned();
         self.up = Some(Up { outer, pid1, boot_id });
         let mut names: Vec<String> = Vec::new();
         for (name, volume) in &mut self.volumes {
@@ -179,11 +179,11 @@ impl Instance {
         let dir = self.ledger.data().join("instances").join(&self.launched.id);
         let (upper, work, root) = (dir.join("upper"), dir.join("work"), dir.join("root"));
         for path in [&upper, &work, &root, &self.logs()] {
-            fs::create_dir_all(path).doing(|| format!("make {}", path.display()))?;
+            fs::create_dir_all(path).context(|| format!("make {}", path.display()))?;
         }
         self.boots += 1;
         fs::write(self.boot_id_file(), format!("{}\n", uuid::Uuid::new_v4()))
-            .doing(|| "write the boot id".into())?;
+            .context(|| "write the boot id".into())?;
         let spec = Spec {
             instance: self.launched.id.clone(),
             netns: self.netns.clone(),
@@ -199,8 +199,8 @@ impl Instance {
             environment: self.launched.environment.clone(),
         };
         let path = dir.join("spec.json");
-        let text = serde_json::to_string_pretty(&spec).doing(|| "write the instance's spec".into())?;
-        fs::write(&path, text).doing(|| format!("write {}", path.display()))?;
+        let text = serde_json::to_string_pretty(&spec).context(|| "write the instance's spec".into())?;
+        fs::write(&path, text).context(|| format!("write {}", path.display()))?;
         Ok(path)
     }
 
@@ -228,7 +228,7 @@ impl Instance {
             .map_err(|_| {
                 Error::new(format!("{} did not die within {} s", self.launched.id, PATIENCE.as_secs()))
             })?
-            .doing(|| format!("wait for the end of {}", self.launched.id))?;
+            .context(|| format!("wait for the end of {}", self.launched.id))?;
         self.gone()
     }
 
@@ -320,7 +320,7 @@ pub async fn ran(mut command: Command, limit: Duration) -> Result<Ran> {
     let output = tokio::time::timeout(limit, command.output())
         .await
         .map_err(|_| Error::new(format!("`{shown}` did not end within {} s", limit.as_secs())))?
-        .doing(|| format!("run `{shown}`"))?;
+        .context(|| format!("run `{shown}`"))?;
     Ok(Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -331,7 +331,7 @@ pub async fn ran(mut command: Command, limit: Duration) -> Result<Ran> {
 /// A log file opened for appending.
 pub fn log_file(path: &std::path::Path) -> Result<fs::File> {
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).doing(|| format!("make {}", dir.display()))?;
+        fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
     }
-    fs::OpenOptions::new().create(true).append(true).open(path).doing(|| format!("open {}", path.display()))
+    fs::OpenOptions::new().create(true).append(true).open(path).context(|| format!("open {}", path.display()))
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::jars;
 use crate::instance::{Ran, ran};
 use crate::netns;
@@ -88,7 +88,7 @@ impl Clients {
             "message.timeout.ms=60000",
         ]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().doing(|| crate::commands::missing("kcat"))?;
+        let mut child = command.spawn().context(|| crate::commands::missing("kcat"))?;
         let mut stdin = child.stdin.take().ok_or_else(|| Error::new("kcat has no standard input"))?;
         let text = messages.join("\n") + "\n";
         let writing = tokio::spawn(async move {
@@ -98,8 +98,8 @@ impl Clients {
         let output = tokio::time::timeout(Duration::from_secs(120), child.wait_with_output())
             .await
             .map_err(|_| Error::new(format!("kcat did not write to {topic} within 120 s")))?
-            .doing(|| "wait for kcat".into())?;
-        writing.await.doing(|| "write to kcat".into())?.doing(|| "write to kcat".into())?;
+            .context(|| "wait for kcat".into())?;
+        writing.await.context(|| "write to kcat".into())?.context(|| "write to kcat".into())?;
         let done = Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::new(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::commands::tool;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Where every lab of this machine has its directory.
 pub const STATE: &str = "/run/berth-lab";
@@ -44,7 +44,7 @@ pub struct Ledger {
 impl Ledger {
     /// Takes down the labs that were killed, then opens a new one.
     pub fn open() -> Result<Ledger> {
-        fs::create_dir_all(STATE).doing(|| format!("make {STATE}"))?;
+        fs::create_dir_all(STATE).context(|| format!("make {STATE}"))?;
         clean_abandoned()?;
         let _gate = gate()?;
         loop {
@@ -52,21 +52,21 @@ impl Ledger {
             let dir = Path::new(STATE).join(&id);
             match fs::create_dir(&dir) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                made => made.doing(|| format!("make {}", dir.display()))?,
+                made => made.context(|| format!("make {}", dir.display()))?,
             }
-            let lock = File::create(dir.join("lock")).doing(|| format!("make the lock of lab {id}"))?;
-            lock.try_lock().doing(|| format!("lock lab {id}"))?;
+            let lock = File::create(dir.join("lock")).context(|| format!("make the lock of lab {id}"))?;
+            lock.try_lock().context(|| format!("lock lab {id}"))?;
             let list = OpenOptions::new()
                 .create(true)
                 .append(true)
                 .open(dir.join("made.jsonl"))
-                .doing(|| format!("make the ledger of lab {id}"))?;
+                .context(|| format!("make the ledger of lab {id}"))?;
             let base = std::env::var_os("BERTH_LAB_DATA")
                 .map_or_else(|| PathBuf::from("/var/tmp/berth-lab"), PathBuf::from);
             let data = base.join(&id);
             let ledger = Ledger { id, dir, data, list: Mutex::new(list), _lock: lock };
             ledger.note(Made::Data(ledger.data.clone()))?;
-            fs::create_dir_all(&ledger.data).doing(|| format!("make {}", ledger.data.display()))?;
+            fs::create_dir_all(&ledger.data).context(|| format!("make {}", ledger.data.display()))?;
             return Ok(ledger);
         }
     }
@@ -93,10 +93,10 @@ impl Ledger {
 
     /// Writes down what is about to be made.
     pub fn note(&self, made: Made) -> Result<()> {
-        let mut line = serde_json::to_string(&made).doing(|| "write a ledger line".into())?;
+        let mut line = serde_json::to_string(&made).context(|| "write a ledger line".into())?;
         line.push('\n');
         let mut list = self.list.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        list.write_all(line.as_bytes()).doing(|| format!("write to the ledger of lab {}", self.id))
+        list.write_all(line.as_bytes()).context(|| format!("write to the ledger of lab {}", self.id))
     }
 
     /// Takes everything down. With `keep_logs` the logs and the journal stay on disk and their directory is returned.
@@ -107,8 +107,8 @@ impl Ledger {
 }
 
 fn gate() -> Result<File> {
-    let gate = File::create(Path::new(STATE).join("gate")).doing(|| format!("open {STATE}/gate"))?;
-    gate.lock().doing(|| format!("lock {STATE}/gate"))?;
+    let gate = File::create(Path::new(STATE).join("gate")).context(|| format!("open {STATE}/gate"))?;
+    gate.lock().context(|| format!("lock {STATE}/gate"))?;
     Ok(gate)
 }
 
@@ -121,13 +121,13 @@ pub fn clean_abandoned() -> Result<Vec<String>> {
     let _gate = gate()?;
     for dir in labs()? {
         let Ok(lock) = File::open(dir.join("lock")) else {
-            fs::remove_dir_all(&dir).doing(|| format!("remove {}", dir.display()))?;
+            fs::remove_dir_all(&dir).context(|| format!("remove {}", dir.display()))?;
             continue;
         };
         if lock.try_lock().is_err() {
             continue;
         }
-        take_down(&dir, false).doing(|| format!("clean the abandoned lab {}", dir.display()))?;
+        take_down(&dir, false).context(|| format!("clean the abandoned lab {}", dir.display()))?;
         cleaned.push(name_of(&dir));
     }
     Ok(cleaned)
@@ -138,7 +138,7 @@ pub fn labs() -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(STATE) else { return Ok(found) };
     for entry in entries {
-        let path = entry.doing(|| format!("list {STATE}"))?.path();
+        let path = entry.context(|| format!("list {STATE}"))?.path();
         if path.is_dir() && name_of(&path).starts_with("bl") {
             found.push(path);
         }
@@ -179,17 +179,17 @@ fn take_down(dir: &Path, keep_logs: bool) -> Result<()> {
             _ => {}
         }
     }
-    fs::remove_dir_all(dir).doing(|| format!("remove {}", dir.display()))
+    fs::remove_dir_all(dir).context(|| format!("remove {}", dir.display()))
 }
 
 fn remove_data(data: &Path, keep_logs: bool) -> Result<()> {
     if !keep_logs {
-        return fs::remove_dir_all(data).doing(|| format!("remove {}", data.display()));
+        return fs::remove_dir_all(data).context(|| format!("remove {}", data.display()));
     }
-    for entry in fs::read_dir(data).doing(|| format!("list {}", data.display()))? {
-        let path = entry.doing(|| format!("list {}", data.display()))?.path();
+    for entry in fs::read_dir(data).context(|| format!("list {}", data.display()))? {
+        let path = entry.context(|| format!("list {}", data.display()))?.path();
         if path.is_dir() && !path.ends_with("logs") {
-            fs::remove_dir_all(&path).doing(|| format!("remove {}", path.display()))?;
+            fs::remove_dir_all(&path).context(|| format!("remove {}", path.display()))?;
         }
     }
     Ok(())
@@ -214,8 +214,8 @@ pub fn detach_loops_of(image: &Path) -> Result<()> {
 /// The loop devices that show this image, by the kernel's own list.
 pub fn loops_of(image: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir("/sys/block").doing(|| "list /sys/block".into())? {
-        let entry = entry.doing(|| "list /sys/block".into())?;
+    for entry in fs::read_dir("/sys/block").context(|| "list /sys/block".into())? {
+        let entry = entry.context(|| "list /sys/block".into())?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let Ok(backing) = fs::read_to_string(entry.path().join("loop/backing_file")) else { continue };
         let backing = backing.trim_end().trim_end_matches(" (deleted)");
@@ -227,7 +227,7 @@ pub fn loops_of(image: &Path) -> Result<Vec<String>> {
 }
 
 fn mounted(at: &Path) -> Result<bool> {
-    let table = fs::read_to_string("/proc/self/mountinfo").doing(|| "read /proc/self/mountinfo".into())?;
+    let table = fs::read_to_string("/proc/self/mountinfo").context(|| "read /proc/self/mountinfo".into())?;
     Ok(table.lines().filter_map(|line| line.split(' ').nth(4)).any(|path| Path::new(path) == at))
 }
 
@@ -270,7 +270,7 @@ pub fn end_processes_of(netns: &[&String]) -> Result<()> {
 
 /// All process ids of this machine.
 pub fn pids() -> Result<Vec<i32>> {
-    let entries = fs::read_dir("/proc").doing(|| "list /proc".into())?;
+    let entries = fs::read_dir("/proc").context(|| "list /proc".into())?;
     Ok(entries.flatten().filter_map(|e| e.file_name().to_str().and_then(|n| n.parse().ok())).collect())
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns};
 
 use crate::commands::{run, run_with_input};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// Where `ip netns` keeps the handle of a namespace.
 pub fn handle(name: &str) -> PathBuf {
@@ -21,9 +21,9 @@ pub fn handle(name: &str) -> PathBuf {
 pub fn inside<T: Send>(name: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            let file = File::open(handle(name)).doing(|| format!("open the network namespace {name}"))?;
+            let file = File::open(handle(name)).context(|| format!("open the network namespace {name}"))?;
             setns(file, CloneFlags::CLONE_NEWNET)
-                .doing(|| format!("enter the network namespace {name} (needs root)"))?;
+                .context(|| format!("enter the network namespace {name} (needs root)"))?;
             work()
         });
         thread
@@ -34,17 +34,17 @@ pub fn inside<T: Send>(name: &str, work: impl FnOnce() -> Result<T> + Send) -> R
 
 /// A listener whose socket lives in the namespace.
 pub fn listen(name: &str, at: SocketAddr) -> Result<TcpListener> {
-    inside(name, || TcpListener::bind(at).doing(|| format!("listen on {at} in {name}")))
+    inside(name, || TcpListener::bind(at).context(|| format!("listen on {at} in {name}")))
 }
 
 /// A connection made from inside the namespace.
 pub fn connect(name: &str, to: SocketAddr, limit: Duration) -> Result<TcpStream> {
-    inside(name, || TcpStream::connect_timeout(&to, limit).doing(|| format!("connect to {to} from {name}")))
+    inside(name, || TcpStream::connect_timeout(&to, limit).context(|| format!("connect to {to} from {name}")))
 }
 
 /// Makes a namespace with its loopback up.
 pub fn add(name: &str) -> Result<()> {
-    run(Command::new("ip").args(["netns", "add", name])).doing(|| {
+    run(Command::new("ip").args(["netns", "add", name])).context(|| {
         format!("make the network namespace {name} (needs root with CAP_SYS_ADMIN: in a container, run it privileged)")
     })?;
     ip(name, &["link set lo up".into()])
@@ -63,7 +63,7 @@ pub fn ip(name: &str, lines: &[String]) -> Result<()> {
     let text = lines.join("\n") + "\n";
     run_with_input(Command::new("ip").args(["-n", name, "-b", "-"]), &text)
         .map(drop)
-        .doing(|| format!("in {name}: {}", lines.join("; ")))
+        .context(|| format!("in {name}: {}", lines.join("; ")))
 }
 
 /// The same, carrying on over errors: for taking down what may be gone already.

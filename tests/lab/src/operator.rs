@@ -3,11 +3,11 @@
 
 use region::model::{AttachEniRequest, AttachVolumeRequest, Caller, DetachEniRequest, DetachVolumeRequest};
 
-use crate::error::{Doing, Error, Result};
-use crate::world::{Known, SlotMade, World};
+use crate::error::{Context, Error, Result};
+use crate::lab_run::{InstanceInfo, LabRun, SlotMade};
 
 /// AttachVolume and AttachNetworkInterface, as `/dev/sdf` and device index 1.
-pub fn attach(world: &World, slot: &SlotMade, to: &Known) -> Result<()> {
+pub fn attach(lab: &LabRun, slot: &SlotMade, to: &InstanceInfo) -> Result<()> {
     let volume = AttachVolumeRequest {
         volume: slot.volume.clone(),
         instance: to.id.clone(),
@@ -20,26 +20,26 @@ pub fn attach(world: &World, slot: &SlotMade, to: &Known) -> Result<()> {
         device_index: 1,
         ..AttachEniRequest::default()
     };
-    world.served.with(|region| {
+    lab.served.with(|region| {
         region
             .attach_volume(&Caller::admin(), volume)
-            .doing(|| format!("attach {} to {}", slot.volume, to.label))?;
+            .context(|| format!("attach {} to {}", slot.volume, to.label))?;
         region
             .attach_network_interface(&Caller::admin(), eni)
-            .doing(|| format!("attach {} to {}", slot.eni, to.label))?;
+            .context(|| format!("attach {} to {}", slot.eni, to.label))?;
         Ok(())
     })
 }
 
 /// DetachVolume and DetachNetworkInterface, wherever they are attached.
-pub fn detach(world: &World, slot: &SlotMade) -> Result<()> {
+pub fn detach(lab: &LabRun, slot: &SlotMade) -> Result<()> {
     let volume = DetachVolumeRequest { volume: slot.volume.clone(), ..DetachVolumeRequest::default() };
-    world.served.with(|region| {
+    lab.served.with(|region| {
         let attached = region.eni(&slot.eni).and_then(|eni| eni.attachment.as_ref()).map(|a| a.id.clone());
         let attachment = attached.ok_or_else(|| Error::new(format!("{} is attached nowhere", slot.eni)))?;
         let eni = DetachEniRequest { attachment, ..DetachEniRequest::default() };
-        region.detach_volume(&Caller::admin(), volume).doing(|| format!("detach {}", slot.volume))?;
-        region.detach_network_interface(&Caller::admin(), eni).doing(|| format!("detach {}", slot.eni))?;
+        region.detach_volume(&Caller::admin(), volume).context(|| format!("detach {}", slot.volume))?;
+        region.detach_network_interface(&Caller::admin(), eni).context(|| format!("detach {}", slot.eni))?;
         Ok(())
     })
 }

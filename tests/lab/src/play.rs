@@ -5,45 +5,45 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::instance::{Ran, ran};
+use crate::lab_run::{LabRun, SlotMade};
 use crate::operator;
 use crate::scenario::{Deed, Step};
-use crate::world::{SlotMade, World};
 use check::check;
 pub use check::slots_taken;
 
 mod check;
 
 /// Plays all steps.
-pub async fn play(world: &mut World) -> Result<()> {
-    let steps = world.scenario.step.clone();
+pub async fn play(lab: &mut LabRun) -> Result<()> {
+    let steps = lab.scenario.step.clone();
     let mut from = 0;
     for (n, step) in steps.iter().enumerate() {
         if let Some(say) = &step.say {
-            world.story.part(say);
+            lab.story.part(say);
         }
         let number = n + 1;
-        world.caught_up().await;
+        lab.caught_up().await;
         let deed = step.deed().map_err(Error::new)?;
         let limit = step.limit().map_err(Error::new)?;
         // A wait after a deed sees what the deed set off, even when it happened at once.
         if !matches!(deed, Deed::Wait { .. } | Deed::Say) {
-            from = world.journal_length();
+            from = lab.journal_length();
         }
-        let done = carry_out(world, step, deed, limit, from).await;
+        let done = carry_out(lab, step, deed, limit, from).await;
         done.map_err(|error| Error::new(format!("step {number}: {}", error.chain())))?;
     }
     Ok(())
 }
 
-async fn carry_out(world: &World, step: &Step, deed: Deed, limit: Duration, from: usize) -> Result<()> {
+async fn carry_out(lab: &LabRun, step: &Step, deed: Deed, limit: Duration, from: usize) -> Result<()> {
     match deed {
         Deed::Say => Ok(()),
-        Deed::Wait { event, fields, count } => wait(world, &event, &fields, count, limit, from).await,
-        Deed::Run { line, on } => run(world, step, &line, &on, limit).await,
+        Deed::Wait { event, fields, count } => wait(lab, &event, &fields, count, limit, from).await,
+        Deed::Run { line, on } => run(lab, step, &line, &on, limit).await,
         Deed::Happens { what, to } => {
-            let known = world.find(&to)?;
-            world.story.tell("lab", format!("{what} {} ({})", known.label, known.id));
-            world.served.with(|region| match what {
+            let known = lab.find(&to)?;
+            lab.story.tell("lab", format!("{what} {} ({})", known.label, known.id));
+            lab.served.with(|region| match what {
                 "fail" => region.fail_instance(&known.id),
                 "terminate" => region.terminate_instance(&known.id),
                 "reboot" => region.reboot_instance(&known.id),
@@ -53,39 +53,38 @@ async fn carry_out(world: &World, step: &Step, deed: Deed, limit: Duration, from
             Ok(())
         }
         Deed::AttachSlot { slot, on } => {
-            let known = world.find(&on)?;
-            world.story.tell("operator", format!("attaches slot {slot} to {} by hand", known.label));
-            operator::attach(world, slot_of(world, slot)?, &known)
+            let known = lab.find(&on)?;
+            lab.story.tell("operator", format!("attaches slot {slot} to {} by hand", known.label));
+            operator::attach(lab, slot_of(lab, slot)?, &known)
         }
         Deed::DetachSlot(slot) => {
-            world.story.tell("operator", format!("detaches slot {slot} by hand"));
-            operator::detach(world, slot_of(world, slot)?)
+            lab.story.tell("operator", format!("detaches slot {slot} by hand"));
+            operator::detach(lab, slot_of(lab, slot)?)
         }
         Deed::Kill { process, on, signal } => {
             let line = format!("pkill -{signal} -x '{process}'");
-            shell(world, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
+            shell(lab, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
         }
         Deed::RestartUnit { unit, on } => {
             let line = format!("systemctl restart {unit}");
-            shell(world, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
+            shell(lab, &on, &line, limit).await.and_then(|ran| expect(&line, &ran, &Step::default()))
         }
         Deed::Fault(mut fault) => {
             for text in [&mut fault.caller, &mut fault.resource].into_iter().flatten() {
-                *text = fill(world, text)?;
+                *text = fill(lab, text)?;
             }
-            world
-                .story
+            lab.story
                 .tell("lab", format!("from now on: {}", serde_json::to_string(&fault).unwrap_or_default()));
-            world.served.with(|region| region.inject(fault));
+            lab.served.with(|region| region.inject(fault));
             Ok(())
         }
         Deed::ClearFaults => {
-            world.served.with(|region| region.clear_faults());
+            lab.served.with(|region| region.clear_faults());
             Ok(())
         }
         Deed::KillZooKeeper(n) => {
-            world.story.tell("lab", format!("kill ZooKeeper server {n}"));
-            with_ensemble(world)
+            lab.story.tell("lab", format!("kill ZooKeeper server {n}"));
+            with_ensemble(lab)
                 .await?
                 .as_mut()
                 .ok_or_else(no_zookeeper)?
@@ -93,22 +92,22 @@ async fn carry_out(world: &World, step: &Step, deed: Deed, limit: Duration, from
                 .await
         }
         Deed::StartZooKeeper(n) => {
-            world.story.tell("lab", format!("start ZooKeeper server {n}"));
-            with_ensemble(world)
+            lab.story.tell("lab", format!("start ZooKeeper server {n}"));
+            with_ensemble(lab)
                 .await?
                 .as_mut()
                 .ok_or_else(no_zookeeper)?
                 .start_server(n.saturating_sub(1))
                 .await
         }
-        Deed::Check(look) => check(world, &look).await,
+        Deed::Check(look) => check(lab, &look).await,
     }
 }
 
 type Guard<'a> = tokio::sync::MutexGuard<'a, Option<crate::zookeeper::Ensemble>>;
 
-async fn with_ensemble(world: &World) -> Result<Guard<'_>> {
-    Ok(world.ensemble.lock().await)
+async fn with_ensemble(lab: &LabRun) -> Result<Guard<'_>> {
+    Ok(lab.ensemble.lock().await)
 }
 
 fn no_zookeeper() -> Error {
@@ -116,7 +115,7 @@ fn no_zookeeper() -> Error {
 }
 
 async fn wait(
-    world: &World,
+    lab: &LabRun,
     event: &str,
     fields: &BTreeMap<String, String>,
     count: usize,
@@ -125,19 +124,18 @@ async fn wait(
 ) -> Result<()> {
     let mut wanted = BTreeMap::new();
     for (key, value) in fields {
-        wanted.insert(key.clone(), fill(world, value)?);
+        wanted.insert(key.clone(), fill(lab, value)?);
     }
     let mut left = count;
     let shown = wanted.iter().map(|(k, v)| format!(" {k}={v}")).collect::<String>();
     let what = if count == 1 { format!("{event}{shown}") } else { format!("{count} x {event}{shown}") };
-    world
-        .wait(&what, limit, from, |entry| {
-            let value = serde_json::to_value(entry).ok()?;
-            let is = value["event"] == event && wanted.iter().all(|(key, want)| says(&value, key, want));
-            left -= usize::from(is && left > 0);
-            (left == 0).then_some(())
-        })
-        .await
+    lab.wait(&what, limit, from, |entry| {
+        let value = serde_json::to_value(entry).ok()?;
+        let is = value["event"] == event && wanted.iter().all(|(key, want)| says(&value, key, want));
+        left -= usize::from(is && left > 0);
+        (left == 0).then_some(())
+    })
+    .await
 }
 
 /// Does this field (`params.VolumeId` goes down) have this value? `*` and `?` stand for anything.
@@ -150,20 +148,20 @@ fn says(value: &serde_json::Value, key: &str, want: &str) -> bool {
     }
 }
 
-async fn run(world: &World, step: &Step, line: &str, on: &str, limit: Duration) -> Result<()> {
-    let line = fill(world, line)?;
+async fn run(lab: &LabRun, step: &Step, line: &str, on: &str, limit: Duration) -> Result<()> {
+    let line = fill(lab, line)?;
     let mut step = step.clone();
     for text in
         [&mut step.stdout_contains, &mut step.stdout_lacks, &mut step.stdout_matches].into_iter().flatten()
     {
-        *text = fill(world, text)?;
+        *text = fill(lab, text)?;
     }
     let step = &step;
     let deadline = Instant::now() + limit;
     let trying = async {
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
-            let held = match shell(world, on, &line, left).await {
+            let held = match shell(lab, on, &line, left).await {
                 Ok(ran) => expect(&line, &ran, step),
                 Err(error) => Err(error),
             };
@@ -176,14 +174,14 @@ async fn run(world: &World, step: &Step, line: &str, on: &str, limit: Duration) 
     };
     let shown: String = line.lines().next().unwrap_or_default().chars().take(80).collect();
     let what = format!("`{shown}` on {on}");
-    world.unless_trouble(world.story.wait(&what, limit + Duration::from_secs(5), trying)).await??;
-    world.story.tell(if on == "clients" { on } else { "lab" }, format!("as it should be: {what}"));
+    lab.unless_trouble(lab.story.wait(&what, limit + Duration::from_secs(5), trying)).await??;
+    lab.story.tell(if on == "clients" { on } else { "lab" }, format!("as it should be: {what}"));
     Ok(())
 }
 
-async fn shell(world: &World, on: &str, line: &str, limit: Duration) -> Result<Ran> {
+async fn shell(lab: &LabRun, on: &str, line: &str, limit: Duration) -> Result<Ran> {
     let mut command =
-        if on == "clients" { world.clients.command("sh") } else { world.command(&world.find(on)?, "sh")? };
+        if on == "clients" { lab.clients.command("sh") } else { lab.command(&lab.find(on)?, "sh")? };
     command.args(["-c", line]);
     ran(command, limit).await
 }
@@ -239,7 +237,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 
 /// Fills in what only the running lab knows: `{slot.1.volume}`, `{slot.1.eni}`, `{slot.1.address}`, `{slot.1.holder}`,
 /// `{instance.0}`.
-fn fill(world: &World, text: &str) -> Result<String> {
+fn fill(lab: &LabRun, text: &str) -> Result<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -249,7 +247,7 @@ fn fill(world: &World, text: &str) -> Result<String> {
             rest = after;
             continue;
         };
-        match known(world, name)? {
+        match known(lab, name)? {
             Some(value) => out += &value,
             None => out += &format!("{{{name}}}"),
         }
@@ -258,18 +256,18 @@ fn fill(world: &World, text: &str) -> Result<String> {
     Ok(out + rest)
 }
 
-fn known(world: &World, name: &str) -> Result<Option<String>> {
+fn known(lab: &LabRun, name: &str) -> Result<Option<String>> {
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {
-        ["instance", n] => Ok(Some(world.find(&format!("instance {n}"))?.id)),
+        ["instance", n] => Ok(Some(lab.find(&format!("instance {n}"))?.id)),
         ["slot", n, what] => {
-            let slot = n.parse().ok().and_then(|n: u32| world.slots.iter().find(|s| s.id == n));
+            let slot = n.parse().ok().and_then(|n: u32| lab.slots.iter().find(|s| s.id == n));
             let slot = slot.ok_or_else(|| Error::new(format!("{{{name}}}: there is no slot {n}")))?;
             match *what {
                 "volume" => Ok(Some(slot.volume.clone())),
                 "eni" => Ok(Some(slot.eni.clone())),
                 "address" => Ok(Some(slot.address.to_string())),
-                "holder" => Ok(Some(world.find(&format!("slot {n}"))?.id)),
+                "holder" => Ok(Some(lab.find(&format!("slot {n}"))?.id)),
                 other => {
                     Err(Error::new(format!("{{{name}}}: {other:?} is not volume, eni, address or holder")))
                 }
@@ -279,8 +277,8 @@ fn known(world: &World, name: &str) -> Result<Option<String>> {
     }
 }
 
-fn slot_of(world: &World, id: u32) -> Result<&SlotMade> {
-    world.slots.iter().find(|slot| slot.id == id).ok_or_else(|| Error::new(format!("there is no slot {id}")))
+fn slot_of(lab: &LabRun, id: u32) -> Result<&SlotMade> {
+    lab.slots.iter().find(|slot| slot.id == id).ok_or_else(|| Error::new(format!("there is no slot {id}")))
 }
 
 #[cfg(test)]

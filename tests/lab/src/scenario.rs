@@ -8,10 +8,10 @@ use std::time::Duration;
 use region::model::{Delay, Delays, Fault};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fabric::ZONES;
 pub use crate::image::Service;
-pub use steps::{Check, Doing as Deed, Step};
+pub use steps::{Check, Deed, Step};
 
 mod mistakes;
 mod steps;
@@ -232,7 +232,8 @@ mod humantime_text {
 impl Scenario {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Scenario> {
-        let text = std::fs::read_to_string(path).doing(|| format!("read the scenario {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).context(|| format!("read the scenario {}", path.display()))?;
         let mut scenario = Scenario::parse(&text, &path.display().to_string())?;
         scenario.directory = path.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(scenario)

@@ -10,14 +10,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper_client::{Acls, Client, CreateMode, Error as Zk};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::znodes::{close, connect};
 
 /// Runs until SIGTERM.
 pub async fn run(properties: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(properties).doing(|| format!("read {}", properties.display()))?;
+    let text = std::fs::read_to_string(properties).context(|| format!("read {}", properties.display()))?;
     let settings = Settings::read(&text)?;
-    let mut terminate = signal(SignalKind::terminate()).doing(|| "wait for SIGTERM".into())?;
+    let mut terminate = signal(SignalKind::terminate()).context(|| "wait for SIGTERM".into())?;
     let (hosts, chroot) =
         settings.zookeeper.split_at(settings.zookeeper.find('/').unwrap_or(settings.zookeeper.len()));
     let client = connect(hosts).await?;
@@ -25,7 +25,7 @@ pub async fn run(properties: &Path) -> Result<()> {
         client
     } else {
         let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        client.mkdir(chroot, &persistent).await.doing(|| format!("make the chroot {chroot}"))?;
+        client.mkdir(chroot, &persistent).await.context(|| format!("make the chroot {chroot}"))?;
         client.chroot(chroot.to_owned()).map_err(|_| Error::new(format!("{chroot} is not a chroot")))?
     };
     let cluster = cluster_id(&client).await?;
@@ -33,7 +33,7 @@ pub async fn run(properties: &Path) -> Result<()> {
         agree(Path::new(dir), settings.broker_id, &cluster)?;
     }
     let listener =
-        TcpListener::bind(&settings.listen).await.doing(|| format!("listen on {}", settings.listen))?;
+        TcpListener::bind(&settings.listen).await.context(|| format!("listen on {}", settings.listen))?;
     register(&client, &settings).await?;
     println!("[StubBroker id={}] started", settings.broker_id);
     loop {
@@ -81,7 +81,7 @@ impl Settings {
         let first = listeners.split(',').next().unwrap_or_default();
         let listen = first.split_once("://").map_or(first, |(_, at)| at).to_owned();
         Ok(Settings {
-            broker_id: get("broker.id")?.parse().doing(|| "understand broker.id".into())?,
+            broker_id: get("broker.id")?.parse().context(|| "understand broker.id".into())?,
             rack: pairs.get("broker.rack").cloned(),
             listen: if listen.starts_with(':') { format!("0.0.0.0{listen}") } else { listen },
             advertised: pairs.get("advertised.listeners").cloned().unwrap_or(listeners),
@@ -114,25 +114,26 @@ impl Settings {
 
 async fn cluster_id(client: &Client) -> Result<String> {
     let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
-    client.mkdir("/cluster", &persistent).await.doing(|| "make /cluster".into())?;
+    client.mkdir("/cluster", &persistent).await.context(|| "make /cluster".into())?;
     let new =
         serde_json::json!({"version": "1", "id": uuid::Uuid::new_v4().simple().to_string()}).to_string();
     match client.create("/cluster/id", new.as_bytes(), &persistent).await {
         Ok(_) | Err(Zk::NodeExists) => {}
-        Err(error) => return Err(error).doing(|| "make /cluster/id".into()),
+        Err(error) => return Err(error).context(|| "make /cluster/id".into()),
     }
-    let (data, _) = client.get_data("/cluster/id").await.doing(|| "read /cluster/id".into())?;
-    let value: serde_json::Value = serde_json::from_slice(&data).doing(|| "understand /cluster/id".into())?;
+    let (data, _) = client.get_data("/cluster/id").await.context(|| "read /cluster/id".into())?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&data).context(|| "understand /cluster/id".into())?;
     Ok(value["id"].as_str().unwrap_or_default().to_owned())
 }
 
 /// meta.properties must name this broker and this cluster; where there is none it is written.
 fn agree(dir: &Path, broker_id: u32, cluster: &str) -> Result<()> {
-    std::fs::create_dir_all(dir).doing(|| format!("make {}", dir.display()))?;
+    std::fs::create_dir_all(dir).context(|| format!("make {}", dir.display()))?;
     let path = dir.join("meta.properties");
     let Ok(text) = std::fs::read_to_string(&path) else {
         let text = format!("#\n#stub\nbroker.id={broker_id}\nversion=0\ncluster.id={cluster}\n");
-        return std::fs::write(&path, text).doing(|| format!("write {}", path.display()));
+        return std::fs::write(&path, text).context(|| format!("write {}", path.display()));
     };
     let pairs = pairs(&text);
     let stored = pairs.get("broker.id").or_else(|| pairs.get("node.id"));
@@ -155,13 +156,17 @@ fn agree(dir: &Path, broker_id: u32, cluster: &str) -> Result<()> {
 async fn register(client: &Client, settings: &Settings) -> Result<()> {
     let persistent = CreateMode::Persistent.with_acls(Acls::anyone_all());
     let ephemeral = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-    client.mkdir("/brokers/ids", &persistent).await.doing(|| "make /brokers/ids".into())?;
-    client.mkdir("/brokers/topics", &persistent).await.doing(|| "make /brokers/topics".into())?;
+    client.mkdir("/brokers/ids", &persistent).await.context(|| "make /brokers/ids".into())?;
+    client.mkdir("/brokers/topics", &persistent).await.context(|| "make /brokers/topics".into())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let path = format!("/brokers/ids/{}", settings.broker_id);
     let value = settings.registration(now).to_string();
     // As Kafka: no second try when the node is there, whoever made it.
-    client.create(&path, value.as_bytes(), &ephemeral).await.map(drop).doing(|| format!("register at {path}"))
+    client
+        .create(&path, value.as_bytes(), &ephemeral)
+        .await
+        .map(drop)
+        .context(|| format!("register at {path}"))
 }
 
 #[cfg(test)]

@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::image::repository;
 
 /// The shipped script for this cluster; `config` are further lines for berth.toml.
 pub fn shipped(cluster: &str, zookeeper: &str, config: &str) -> Result<String> {
     let path = repository().join("packer/files/user-data.sh");
-    let text = std::fs::read_to_string(&path).doing(|| format!("read {}", path.display()))?;
+    let text = std::fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
     fill(&text, cluster, zookeeper, config).map_err(|said| Error::new(format!("{}: {said}", path.display())))
 }
 
 /// A script beside a scenario.
 pub fn file(directory: &Path, name: &Path) -> Result<String> {
     let path = directory.join(name);
-    std::fs::read_to_string(&path).doing(|| format!("read the user-data {}", path.display()))
+    std::fs::read_to_string(&path).context(|| format!("read the user-data {}", path.display()))
 }
 
 fn fill(script: &str, cluster: &str, zookeeper: &str, config: &str) -> std::result::Result<String, String> {

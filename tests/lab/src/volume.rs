@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 use crate::commands::{run, tool};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::ledger::{Ledger, Made, loops_of};
 
 /// One volume of the region.
@@ -36,14 +36,14 @@ impl Volume {
         let image = image_of(ledger, id)?;
         let (source, target) = (from.to_string_lossy(), image.to_string_lossy());
         tool("cp", &["--sparse=always", "--reflink=auto", &*source, &*target])?;
-        let bytes = fs::metadata(&image).doing(|| format!("look at {}", image.display()))?.len();
+        let bytes = fs::metadata(&image).context(|| format!("look at {}", image.display()))?.len();
         Volume::shown(ledger, id, image, bytes)
     }
 
     fn shown(ledger: &Ledger, id: &str, image: PathBuf, bytes: u64) -> Result<Volume> {
         ledger.note(Made::Loop(image.clone()))?;
         let device = tool("losetup", &["-f", "--show", &image.to_string_lossy()])
-            .doing(|| format!("show volume {id} as a loop device (needs root and /dev/loop-control)"))?;
+            .context(|| format!("show volume {id} as a loop device (needs root and /dev/loop-control)"))?;
         Ok(Volume { id: id.to_owned(), image, device: PathBuf::from(device.trim()), bytes })
     }
 
@@ -70,7 +70,7 @@ impl Volume {
     /// The file system's UUID, read from the volume itself.
     pub fn filesystem_uuid(&self) -> Result<String> {
         let said = tool("blkid", &["-p", "-s", "UUID", "-o", "value", &self.device.to_string_lossy()])
-            .doing(|| format!("read the file system's UUID of {}", self.id))?;
+            .context(|| format!("read the file system's UUID of {}", self.id))?;
         Ok(said.trim().to_owned())
     }
 
@@ -84,7 +84,7 @@ impl Volume {
                 Ok(_) => return Ok(()),
                 Err(error) if Instant::now() > deadline => {
                     return Err(error)
-                        .doing(|| format!("wait for {} to be let go of ({} s)", self.id, limit.as_secs()));
+                        .context(|| format!("wait for {} to be let go of ({} s)", self.id, limit.as_secs()));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
@@ -94,7 +94,7 @@ impl Volume {
     /// Shows the volume inside the instance whose PID 1 this is.
     pub fn plug(&self, pid1: i32, name: &str) -> Result<()> {
         let root = PathBuf::from(format!("/proc/{pid1}/root"));
-        let meta = fs::metadata(&self.device).doing(|| format!("look at {}", self.device.display()))?;
+        let meta = fs::metadata(&self.device).context(|| format!("look at {}", self.device.display()))?;
         if !meta.file_type().is_block_device() {
             return Err(Error::new(format!("{} is not a block device", self.device.display())));
         }
@@ -102,7 +102,8 @@ impl Volume {
         let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
         let sys = root.join("sys/block").join(name);
         let new = root.join("sys/block").join(format!(".{name}"));
-        fs::create_dir_all(new.join("device")).doing(|| format!("make /sys/block/{name} of {}", self.id))?;
+        fs::create_dir_all(new.join("device"))
+            .context(|| format!("make /sys/block/{name} of {}", self.id))?;
         // Serial numbers and models of NVMe controllers are padded with blanks to 20 and 40 characters (NVMe base
         // specification, Identify Controller).
         let files = [
@@ -114,13 +115,13 @@ impl Volume {
             ("removable", "0\n".into()),
         ];
         for (file, text) in files {
-            fs::write(new.join(file), text).doing(|| format!("write /sys/block/{name}/{file}"))?;
+            fs::write(new.join(file), text).context(|| format!("write /sys/block/{name}/{file}"))?;
         }
         // The kernel shows a device and its attributes at once: whole, then named.
-        fs::rename(&new, &sys).doing(|| format!("make /sys/block/{name}"))?;
+        fs::rename(&new, &sys).context(|| format!("make /sys/block/{name}"))?;
         let node = root.join("dev").join(name);
         mknod(&node, SFlag::S_IFBLK, Mode::from_bits_truncate(0o660), makedev(major, minor))
-            .doing(|| format!("make /dev/{name} of {}", self.id))
+            .context(|| format!("make /dev/{name} of {}", self.id))
     }
 
     /// Hides it again. A file system mounted from it there loses its device, as with a forced detach.
@@ -143,14 +144,14 @@ impl Volume {
 
 fn image_of(ledger: &Ledger, id: &str) -> Result<PathBuf> {
     let directory = ledger.data().join("volumes");
-    fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
+    fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
     Ok(directory.join(format!("{id}.img")))
 }
 
 /// Makes a file of this size that holds nothing.
 pub fn sparse(path: &Path, size_gib: u64) -> Result<()> {
     let file = fs::File::create(path).and_then(|file| file.set_len(size_gib << 30));
-    file.doing(|| format!("make {}", path.display()))
+    file.context(|| format!("make {}", path.display()))
 }
 
 /// `O_EXCL`, whose value std does not name.
@@ -168,7 +169,7 @@ pub fn next_name<'a>(taken: impl Iterator<Item = &'a String> + Clone) -> String 
 pub fn power_cut(pid1: i32, volumes: &[&Volume]) -> Result<()> {
     for volume in volumes {
         let number =
-            fs::metadata(&volume.device).doing(|| format!("look at {}", volume.device.display()))?.rdev();
+            fs::metadata(&volume.device).context(|| format!("look at {}", volume.device.display()))?.rdev();
         let number = format!("{}:{}", nix::sys::stat::major(number), nix::sys::stat::minor(number));
         let Ok(table) = fs::read_to_string(format!("/proc/{pid1}/mountinfo")) else { return Ok(()) };
         // proc(5), mountinfo: id, parent, major:minor, root, mount point.
@@ -183,7 +184,7 @@ pub fn power_cut(pid1: i32, volumes: &[&Volume]) -> Result<()> {
         run(Command::new("nsenter")
             .args([&format!("--mount=/proc/{pid1}/ns/mnt"), &format!("--root=/proc/{pid1}/root"), "--"])
             .args(["xfs_io", "-x", "-c", "shutdown", &at]))
-        .doing(|| format!("cut the power under {at} of {}", volume.id))?;
+        .context(|| format!("cut the power under {at} of {}", volume.id))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zookeeper_client::{Acls, Client, CreateMode, Error as Zk};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 
 /// A node as the checks need it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub async fn connect(cluster: &str) -> Result<Client> {
     tokio::time::timeout(Duration::from_secs(20), connector.connect(cluster))
         .await
         .map_err(|_| Error::new(format!("connect to ZooKeeper at {cluster}: no answer within 20 s")))?
-        .doing(|| format!("connect to ZooKeeper at {cluster}"))
+        .context(|| format!("connect to ZooKeeper at {cluster}"))
 }
 
 /// Every address of every name: the client itself stops at the first address of a name, silent or not.
@@ -61,14 +61,14 @@ pub async fn below(client: &Client, paths: &[String]) -> Result<Nodes> {
     while let Some(path) = open.pop() {
         let (data, stat) = match client.get_data(&path).await {
             Err(Zk::NoNode) => continue,
-            read => read.doing(|| format!("read {path}"))?,
+            read => read.context(|| format!("read {path}"))?,
         };
         match client.list_children(&path).await {
             Ok(children) => {
                 open.extend(children.iter().map(|c| format!("{}/{c}", path.trim_end_matches('/'))))
             }
             Err(Zk::NoNode) => continue,
-            Err(error) => return Err(error).doing(|| format!("list {path}")),
+            Err(error) => return Err(error).context(|| format!("list {path}")),
         }
         let node = Node {
             data: String::from_utf8_lossy(&data).into_owned(),
@@ -87,7 +87,7 @@ pub async fn below(client: &Client, paths: &[String]) -> Result<Nodes> {
 pub async fn print(cluster: &str, paths: &[String]) -> Result<()> {
     let client = connect(cluster).await?;
     let nodes = below(&client, paths).await?;
-    println!("{}", serde_json::to_string(&nodes).doing(|| "print the nodes".into())?);
+    println!("{}", serde_json::to_string(&nodes).context(|| "print the nodes".into())?);
     close(client).await;
     Ok(())
 }
@@ -98,8 +98,8 @@ pub async fn put(cluster: &str, path: &str, data: &str) -> Result<()> {
     client
         .mkdir(path, &CreateMode::Persistent.with_acls(Acls::anyone_all()))
         .await
-        .doing(|| format!("make {path}"))?;
-    client.set_data(path, data.as_bytes(), None).await.doing(|| format!("write {path}"))?;
+        .context(|| format!("make {path}"))?;
+    client.set_data(path, data.as_bytes(), None).await.context(|| format!("write {path}"))?;
     close(client).await;
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fabric::{Fabric, zookeeper};
 use crate::image::{LOG4J, jars};
 use crate::instance::log_file;
@@ -40,9 +40,9 @@ impl Ensemble {
         };
         for n in 0..size {
             let dir = ledger.data().join(format!("zookeeper/{n}"));
-            std::fs::create_dir_all(&dir).doing(|| format!("make {}", dir.display()))?;
+            std::fs::create_dir_all(&dir).context(|| format!("make {}", dir.display()))?;
             let write = |name: &str, text: &str| {
-                std::fs::write(dir.join(name), text).doing(|| format!("write {name} of ZooKeeper {n}"))
+                std::fs::write(dir.join(name), text).context(|| format!("write {name} of ZooKeeper {n}"))
             };
             write("myid", &format!("{}\n", n + 1))?;
             write("log4j.properties", LOG4J)?;
@@ -100,7 +100,7 @@ impl Ensemble {
     /// Kills a server without warning.
     pub async fn kill_server(&mut self, n: usize) -> Result<()> {
         match self.servers.get_mut(n).and_then(Option::take) {
-            Some(mut server) => server.kill().await.doing(|| format!("kill ZooKeeper server {}", n + 1)),
+            Some(mut server) => server.kill().await.context(|| format!("kill ZooKeeper server {}", n + 1)),
             None => Err(Error::new(format!("no ZooKeeper server {} runs", n + 1))),
         }
     }
@@ -116,10 +116,10 @@ impl Ensemble {
         command.arg("org.apache.zookeeper.server.quorum.QuorumPeerMain").arg(dir.join("zoo.cfg"));
         command
             .stdin(Stdio::null())
-            .stdout(log.try_clone().doing(|| "open a log".into())?)
+            .stdout(log.try_clone().context(|| "open a log".into())?)
             .stderr(log)
             .kill_on_drop(true);
-        self.servers[n] = Some(command.spawn().doing(|| format!("start ZooKeeper server {}", n + 1))?);
+        self.servers[n] = Some(command.spawn().context(|| format!("start ZooKeeper server {}", n + 1))?);
         Ok(())
     }
 
@@ -161,9 +161,9 @@ fn configuration(dir: &std::path::Path, n: usize, size: usize) -> String {
 /// Sends a four-letter command and reads the answer.
 fn four_letters(srv: &str, at: SocketAddr, word: &str) -> Result<String> {
     let mut stream = netns::connect(srv, at, Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).doing(|| "set a time-out".into())?;
-    stream.write_all(word.as_bytes()).doing(|| format!("send {word} to {at}"))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).context(|| "set a time-out".into())?;
+    stream.write_all(word.as_bytes()).context(|| format!("send {word} to {at}"))?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).doing(|| format!("read the answer of {at} to {word}"))?;
+    stream.read_to_string(&mut text).context(|| format!("read the answer of {at} to {word}"))?;
     Ok(text)
 }

@@ -7,10 +7,10 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::clusters::{Case, EMPTY, host, side_by_side, volume};
-use common::worlds::{MINUTE, calls, made, played, shell};
+use common::lab_runs::{MINUTE, calls, made, played, shell};
 use futures_util::future::{BoxFuture, FutureExt};
+use lab::lab_run::LabRun;
 use lab::volume::Volume;
-use lab::world::World;
 use region::model::{Caller, Event, Request, TagsRequest};
 use serde_json::{Value, json};
 
@@ -43,8 +43,8 @@ async fn cluster(case: &Case<'_>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_contradicts_its_slot_is_passed_over_or_ends_the_boot() {
-    let world = played(made(EMPTY).await).await;
-    let w = &world;
+    let lab = played(made(EMPTY).await).await;
+    let w = &lab;
     let cases: [BoxFuture<()>; 11] = [
         logs_at_the_root(w).boxed(),
         another_directory(w, "directory", "kafka-logs").boxed(),
@@ -59,11 +59,11 @@ async fn a_disk_that_contradicts_its_slot_is_passed_over_or_ends_the_boot() {
         lost_data_that_another_broker_has(w).boxed(),
     ];
     side_by_side(cases).await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
-async fn logs_at_the_root(world: &World) {
-    let case = Case::make(world, "root", &[""]).await;
+async fn logs_at_the_root(lab: &LabRun) {
+    let case = Case::make(lab, "root", &[""]).await;
     cluster(&case).await;
     used(&case.image(0), ".", 0, CLUSTER);
     let ran = case.boot().await;
@@ -74,8 +74,8 @@ async fn logs_at_the_root(world: &World) {
     case.boots(0).await;
 }
 
-async fn another_directory(world: &World, name: &str, place: &str) {
-    let case = Case::make(world, name, &[""]).await;
+async fn another_directory(lab: &LabRun, name: &str, place: &str) {
+    let case = Case::make(lab, name, &[""]).await;
     cluster(&case).await;
     used(&case.image(0), place, 0, CLUSTER);
     let ran = case.boot().await;
@@ -102,15 +102,15 @@ async fn passed_over(case: &Case<'_>, code: &str, reason: &str) {
     assert!(known.keys().all(|path| !path.ends_with("/brokers/ids/0")), "{:?}", known.keys());
 }
 
-async fn another_brokers_disk(world: &World) {
-    let case = Case::make(world, "broker", &["", "xfs"]).await;
+async fn another_brokers_disk(lab: &LabRun) {
+    let case = Case::make(lab, "broker", &["", "xfs"]).await;
     cluster(&case).await;
     used(&case.image(0), "data", 7, CLUSTER);
     passed_over(&case, "identity", "/kafkalogs/data/meta.properties says broker 7, the slot is 0").await;
 }
 
-async fn another_clusters_disk(world: &World) {
-    let case = Case::make(world, "foreign", &["", "xfs"]).await;
+async fn another_clusters_disk(lab: &LabRun) {
+    let case = Case::make(lab, "foreign", &["", "xfs"]).await;
     cluster(&case).await;
     // Another slot was registered here: the chroot is the right one.
     let known = json!({"v": 1, "state": "free", "holder": null, "registered": {"czxid": 1, "host": null}});
@@ -120,15 +120,15 @@ async fn another_clusters_disk(world: &World) {
     passed_over(&case, "identity", &reason).await;
 }
 
-async fn another_clusters_chroot(world: &World) {
-    let case = Case::make(world, "foreign-chroot", &["", "xfs"]).await;
+async fn another_clusters_chroot(lab: &LabRun) {
+    let case = Case::make(lab, "foreign-chroot", &["", "xfs"]).await;
     cluster(&case).await;
     used(&case.image(0), "data", 0, "AnotherClustersIdentity");
     let ran = case.boot().await;
     case.gave_up(&ran, 78, "the chroot in `zookeeper` is another cluster's").await;
     assert_eq!(case.record("faults/0").await, Value::Null);
     // berth knows the cluster under another name: nothing is written beside its tree.
-    let other = Case::make(world, "foreign-name", &["xfs"]).await;
+    let other = Case::make(lab, "foreign-name", &["xfs"]).await;
     cluster(&other).await;
     other.put("/berth/payments/slots/0", &json!({"v": 1, "state": "free", "holder": null})).await;
     let before: Vec<String> = other.znodes().await.into_keys().collect();
@@ -138,8 +138,8 @@ async fn another_clusters_chroot(world: &World) {
     assert_eq!(other.znodes().await.into_keys().collect::<Vec<_>>(), before);
 }
 
-async fn a_chroot_without_a_cluster(world: &World) {
-    let case = Case::make(world, "chroot", &[""]).await;
+async fn a_chroot_without_a_cluster(lab: &LabRun) {
+    let case = Case::make(lab, "chroot", &[""]).await;
     used(&case.image(0), "data", 0, CLUSTER);
     let ran = case.boot().await;
     case.gave_up(&ran, 78, "ZooKeeper has no /cluster/id: the chroot in `zookeeper` is not this cluster's")
@@ -165,17 +165,17 @@ async fn swapped(case: &mut Case<'_>) {
         tags: vec![("Name".into(), Some("old".into()))],
         ..TagsRequest::default()
     };
-    let new = case.world.served.with(|region| {
+    let new = case.lab.served.with(|region| {
         region.call(&Caller::admin(), Request::CreateTags(renamed)).unwrap();
         volume(region, tags("KAFKA-0", "xfs"))
     });
     case.slots[0].volume = new;
-    case.world.caught_up().await;
+    case.lab.caught_up().await;
 }
 
-async fn an_empty_volume_in_place_of_a_registered_ones(world: &World, formatted: bool) {
+async fn an_empty_volume_in_place_of_a_registered_ones(lab: &LabRun, formatted: bool) {
     let name = if formatted { "registered-empty" } else { "registered-blank" };
-    let mut case = Case::make(world, name, &["xfs", "xfs"]).await;
+    let mut case = Case::make(lab, name, &["xfs", "xfs"]).await;
     case.boots(0).await;
     let (old, uuid) = (case.slots[0].volume.clone(), case.image(0).filesystem_uuid().unwrap());
     case.replaced().await;
@@ -198,8 +198,8 @@ fn state(leader: i32, isr: &[u32]) -> Value {
 }
 
 /// A cluster from before berth: no claim knows the broker, its partitions do.
-async fn an_empty_volume_of_a_broker_with_partitions(world: &World) {
-    let case = Case::make(world, "in-sync", &["xfs", "xfs"]).await;
+async fn an_empty_volume_of_a_broker_with_partitions(lab: &LabRun) {
+    let case = Case::make(lab, "in-sync", &["xfs", "xfs"]).await;
     cluster(&case).await;
     case.put("/brokers/topics/orders", &json!({"version": 2, "partitions": {"0": [0, 1], "1": [1, 0]}}))
         .await;
@@ -236,8 +236,8 @@ async fn an_empty_volume_of_a_broker_with_partitions(world: &World) {
 }
 
 /// The one other copy is led by a broker that lives: with the operator's word the empty one comes in.
-async fn lost_data_that_another_broker_has(world: &World) {
-    let case = Case::make(world, "lost", &["xfs"]).await;
+async fn lost_data_that_another_broker_has(lab: &LabRun) {
+    let case = Case::make(lab, "lost", &["xfs"]).await;
     cluster(&case).await;
     case.put("/brokers/topics/orders", &json!({"version": 2, "partitions": {"0": [0, 1]}})).await;
     case.put("/brokers/topics/orders/partitions/0/state", &state(1, &[1])).await;
@@ -268,19 +268,19 @@ disk = "blank"
 size = 1
 zones = ["a"]
 "#;
-    let world_made = made(text).await;
-    used(&world_made.volume(&world_made.slots[0].volume).unwrap(), ".", 0, CLUSTER);
-    let world = played(world_made).await;
+    let lab_made = made(text).await;
+    used(&lab_made.volume(&lab_made.slots[0].volume).unwrap(), ".", 0, CLUSTER);
+    let lab = played(lab_made).await;
     let told = |event: &Event| matches!(event, Event::Signal { status, .. } if status == "FAILURE");
-    world.wait("a signal", MINUTE, 0, |entry| told(&entry.event).then_some(())).await.unwrap();
-    let a1 = world.find("a1").unwrap();
+    lab.wait("a signal", MINUTE, 0, |entry| told(&entry.event).then_some(())).await.unwrap();
+    let a1 = lab.find("a1").unwrap();
     let status = "until test \"$(systemctl show -p ActiveState --value berth.service)\" = failed; do sleep 0.1; done; systemctl show -p ExecMainStatus -p NRestarts berth.service; systemctl show -p InvocationID kafka.service";
-    let status = shell(&world, &a1, status).await;
+    let status = shell(&lab, &a1, status).await;
     let lines: BTreeSet<&str> = status.lines().collect();
     assert_eq!(lines, BTreeSet::from(["ExecMainStatus=78", "NRestarts=0", "InvocationID="]), "{status}");
-    let made = calls(&world, 0);
+    let made = calls(&lab, 0);
     assert!(!made.iter().any(|call| call.starts_with("SetInstanceHealth")), "{made:?}");
-    assert_eq!(world.has(&world.slots[0].volume), None, "the volume is let go of");
-    assert_eq!(world.has(&world.slots[0].eni), None);
-    world.end(false).await.unwrap();
+    assert_eq!(lab.has(&lab.slots[0].volume), None, "the volume is let go of");
+    assert_eq!(lab.has(&lab.slots[0].eni), None);
+    lab.end(false).await.unwrap();
 }

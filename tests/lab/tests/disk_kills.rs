@@ -11,9 +11,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::clusters::{Case, EMPTY, Slot, side_by_side};
-use common::worlds::{made, played};
+use common::lab_runs::{made, played};
 use futures_util::future::join;
-use lab::world::World;
+use lab::lab_run::LabRun;
 use region::model::{Event, Fault, FaultKind};
 use serde_json::Value;
 
@@ -55,8 +55,8 @@ done
 "#;
 
 /// A case whose tools can be ended half way.
-async fn case<'a>(world: &'a World, name: &str, format: &str) -> Case<'a> {
-    let case = Case::make(world, name, &[format]).await;
+async fn case<'a>(lab: &'a LabRun, name: &str, format: &str) -> Case<'a> {
+    let case = Case::make(lab, name, &[format]).await;
     case.shell(BEFORE_TOOLS).await;
     case
 }
@@ -171,8 +171,8 @@ async fn traced(case: &Case<'_>) -> Vec<Call> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_boot_killed_at_any_system_call_on_the_disk_goes_on() {
-    let world = played(made(EMPTY).await).await;
-    let reference = case(&world, "calls", "xfs").await;
+    let lab = played(made(EMPTY).await).await;
+    let reference = case(&lab, "calls", "xfs").await;
     let calls = traced(&reference).await;
     let listed: Vec<String> = calls.iter().map(Call::to_string).collect();
     println!("{} system calls: {}", calls.len(), listed.join(", "));
@@ -181,14 +181,14 @@ async fn a_boot_killed_at_any_system_call_on_the_disk_goes_on() {
     }
     side_by_side(calls.iter().enumerate().map(async |(at, call)| {
         let name = format!("calls-{at}");
-        let case = case(&world, &name, "xfs").await;
+        let case = case(&lab, &name, "xfs").await;
         let killed = case.tried(&call.killing()).await;
         assert_eq!(killed.code, 137, "{name}: {call}: {}", killed.err);
         goes_on(&case, "xfs").await;
         assert!(runs(&case, "mkfs.xfs").await == 1, "{name}: {call}");
     }))
     .await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 /// Ends berth while the region has this call: before it is done, or done and not yet answered.
@@ -199,8 +199,8 @@ async fn killed_at(case: &Case<'_>, action: &str, skip: usize, kind: FaultKind) 
         _ => "lost",
     };
     let fault = Fault { caller: Some(case.on.id.clone()), skip: skip as u32, ..Fault::next(action, kind) };
-    case.world.served.with(|region| region.inject(fault));
-    let from = case.world.journal_length();
+    case.lab.served.with(|region| region.inject(fault));
+    let from = case.lab.journal_length();
     let seen = std::sync::atomic::AtomicUsize::new(0);
     let at_call = async {
         case.seen(action, from, |event| {
@@ -221,12 +221,12 @@ async fn killed_at(case: &Case<'_>, action: &str, skip: usize, kind: FaultKind) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_boot_killed_at_any_call_about_the_disk_goes_on() {
-    let world = played(made(EMPTY).await).await;
-    let reference = case(&world, "api", "xfs").await;
+    let lab = played(made(EMPTY).await).await;
+    let reference = case(&lab, "api", "xfs").await;
     reference.boots(0).await;
     let mut nth: BTreeMap<String, usize> = BTreeMap::new();
     let mut calls = Vec::new();
-    for entry in world.journal(0) {
+    for entry in lab.journal(0) {
         let Event::Call { api, action, caller: Some(_), .. } = &entry.event else { continue };
         if api != "ec2" {
             continue;
@@ -248,20 +248,20 @@ async fn a_boot_killed_at_any_call_about_the_disk_goes_on() {
     let cases = calls.iter().flat_map(|call| kinds.iter().map(move |kind| (call, kind)));
     side_by_side(cases.map(async |((action, skip), (word, kind))| {
         let name = format!("api-{}-{skip}-{word}", action.to_lowercase());
-        let case = case(&world, &name, "xfs").await;
+        let case = case(&lab, &name, "xfs").await;
         killed_at(&case, action, *skip, kind.clone()).await;
         goes_on(&case, "xfs").await;
         assert_eq!(runs(&case, "mkfs.xfs").await, 1, "{name}");
     }))
     .await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 /// The first run's mark arrives when the second run has spent the consent under a UUID of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mark_that_arrives_after_the_next_run_has_formatted_changes_nothing() {
-    let world = played(made(EMPTY).await).await;
-    let mut case = case(&world, "late", "xfs").await;
+    let lab = played(made(EMPTY).await).await;
+    let mut case = case(&lab, "late", "xfs").await;
     killed_at(&case, "CreateTags", 0, FaultKind::LateCommit(6_000)).await;
     case.boots(0).await;
     let uuid = case.image(0).filesystem_uuid().unwrap();
@@ -279,7 +279,7 @@ async fn a_mark_that_arrives_after_the_next_run_has_formatted_changes_nothing() 
     assert_eq!(case.image(0).filesystem_uuid().unwrap(), uuid);
     assert_eq!(case.shell("cat /kafkalogs/data/mine").await, "data\n");
     assert_eq!(runs(&case, "mkfs.xfs").await, 0);
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 /// Ends a tool at `how`, and berth with it; how often the tool ran in all.
@@ -300,8 +300,8 @@ async fn killed_in(case: &Case<'_>, fs: &str, tool: &str, how: &str) -> usize {
 }
 
 /// How many writes an undisturbed mkfs makes.
-async fn writes(world: &World, fs: &str) -> usize {
-    let case = case(world, &format!("{fs}-writes"), fs).await;
+async fn writes(lab: &LabRun, fs: &str) -> usize {
+    let case = case(lab, &format!("{fs}-writes"), fs).await;
     let force = if fs == "xfs" { "-f" } else { "-F" };
     let line = format!(
         "truncate -s 2G /tmp/image; strace -f -qq -o /tmp/mkfs -e trace=pwrite64 mkfs.{fs} {force} /tmp/image >/dev/null; rm /tmp/image"
@@ -345,9 +345,9 @@ fn ways(fs: &str) -> Vec<(String, String, usize)> {
 }
 
 /// Each in its own case.
-async fn killed_in_tools(world: &World, fs: &str, ways: &[(String, String, usize)]) {
+async fn killed_in_tools(lab: &LabRun, fs: &str, ways: &[(String, String, usize)]) {
     side_by_side(ways.iter().enumerate().map(async |(n, (tool, how, expected))| {
-        let case = case(world, &format!("{fs}-{n}"), fs).await;
+        let case = case(lab, &format!("{fs}-{n}"), fs).await;
         let ran = killed_in(&case, fs, tool, how).await;
         println!("{}: {tool} {how}: it ran {ran} times", case.name);
         assert_eq!(ran, *expected, "{}: {tool} {how}", case.name);
@@ -361,13 +361,13 @@ fn before_write(fs: &str, nth: usize) -> (String, String, usize) {
 }
 
 async fn killed_between_the_looks_of_the_disk(fs: &str) {
-    let world = played(made(EMPTY).await).await;
-    let all = writes(&world, fs).await;
+    let lab = played(made(EMPTY).await).await;
+    let all = writes(&lab, fs).await;
     // Nothing yet; signatures wiped; the first superblock; behind it; half way; before the last superblock.
     let mut ways = ways(fs);
     ways.extend([1, 2, 3, 4, 5, all / 2, all - 1, all].map(|nth| before_write(fs, nth)));
-    killed_in_tools(&world, fs, &ways).await;
-    world.end(false).await.unwrap();
+    killed_in_tools(&lab, fs, &ways).await;
+    lab.end(false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -385,15 +385,15 @@ async fn a_boot_killed_in_mkfs_ext4_or_e2fsck_goes_on() {
 #[ignore = "takes minutes: make test-all"]
 async fn a_boot_killed_at_any_write_of_mkfs_goes_on() {
     for fs in ["xfs", "ext4"] {
-        let world = played(made(EMPTY).await).await;
-        let all = writes(&world, fs).await;
-        world.end(false).await.unwrap();
+        let lab = played(made(EMPTY).await).await;
+        let all = writes(&lab, fs).await;
+        lab.end(false).await.unwrap();
         let ways: Vec<_> = (1..=all).map(|nth| before_write(fs, nth)).collect();
         // Two addresses each of the subnet, and its 10.0.1.200 is ZooKeeper.
         for some in ways.chunks(80) {
-            let world = played(made(EMPTY).await).await;
-            killed_in_tools(&world, fs, some).await;
-            world.end(false).await.unwrap();
+            let lab = played(made(EMPTY).await).await;
+            killed_in_tools(&lab, fs, some).await;
+            lab.end(false).await.unwrap();
         }
     }
 }

@@ -7,9 +7,9 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::clusters::{Case, EMPTY, host, side_by_side, volume, written};
-use common::worlds::{made, played};
+use common::lab_runs::{made, played};
 use futures_util::future::{BoxFuture, FutureExt, join};
-use lab::world::World;
+use lab::lab_run::LabRun;
 use region::model::{Event, Fault, FaultKind};
 
 /// How a device of another one's is swapped in: names, and what sysfs says of them, change places.
@@ -17,17 +17,17 @@ const SWAP: &str = "cd /dev && mv nvme1n1 x && mv nvme2n1 nvme1n1 && mv x nvme2n
     cd /sys/block && mv nvme1n1 x && mv nvme2n1 nvme1n1 && mv x nvme2n1";
 
 /// Somebody else's volume: an xfs that was in use, of no cluster.
-async fn somebody_elses(world: &World) -> String {
-    let id = world.served.with(|region| volume(region, Default::default()));
-    world.caught_up().await;
-    world.image(&id).unwrap().format("xfs").unwrap();
+async fn somebody_elses(lab: &LabRun) -> String {
+    let id = lab.served.with(|region| volume(region, Default::default()));
+    lab.caught_up().await;
+    lab.image(&id).unwrap().format("xfs").unwrap();
     id
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_slots_own_volume_is_mounted_whatever_its_device_is_called_and_whenever_it_comes() {
-    let world = played(made(EMPTY).await).await;
-    let w = &world;
+    let lab = played(made(EMPTY).await).await;
+    let w = &lab;
     let cases: [BoxFuture<()>; 4] = [
         another_volume_has_the_expected_name(w).boxed(),
         the_names_change_while_the_tag_is_written(w).boxed(),
@@ -35,30 +35,30 @@ async fn the_slots_own_volume_is_mounted_whatever_its_device_is_called_and_whene
         the_device_comes_late(w).boxed(),
     ];
     side_by_side(cases).await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
-async fn another_volume_has_the_expected_name(world: &World) {
-    let case = Case::make(world, "serial", &["xfs"]).await;
-    let other = somebody_elses(world).await;
+async fn another_volume_has_the_expected_name(lab: &LabRun) {
+    let case = Case::make(lab, "serial", &["xfs"]).await;
+    let other = somebody_elses(lab).await;
     case.attach(&other, "/dev/sdx").await;
-    let before = written(&world.image(&other).unwrap());
+    let before = written(&lab.image(&other).unwrap());
     case.boots(0).await;
     assert_eq!(case.mounts("/kafkalogs").await, ["/dev/nvme2n1 xfs"]);
-    assert_eq!(written(&world.image(&other).unwrap()), before, "another's volume was written to");
+    assert_eq!(written(&lab.image(&other).unwrap()), before, "another's volume was written to");
     assert_eq!(case.count("DetachVolume", "ok"), 0, "another's volume stays where it is");
 }
 
 /// Between the look at the blank device and mkfs.
-async fn the_names_change_while_the_tag_is_written(world: &World) {
-    let case = Case::make(world, "renamed-mkfs", &["xfs"]).await;
-    let other = somebody_elses(world).await;
+async fn the_names_change_while_the_tag_is_written(lab: &LabRun) {
+    let case = Case::make(lab, "renamed-mkfs", &["xfs"]).await;
+    let other = somebody_elses(lab).await;
     case.attach(&case.slots[0].volume, "/dev/sdf").await;
     case.attach(&other, "/dev/sdx").await;
-    let before = written(&world.image(&other).unwrap());
+    let before = written(&lab.image(&other).unwrap());
     let slow =
         Fault { caller: Some(case.on.id.clone()), ..Fault::next("CreateTags", FaultKind::Slow(1_000)) };
-    world.served.with(|region| region.inject(slow));
+    lab.served.with(|region| region.inject(slow));
     let swapped = async {
         let tags = |event: &Event| {
             matches!(event, Event::Call { caller: Some(caller), .. } if *caller == case.on.id)
@@ -71,17 +71,17 @@ async fn the_names_change_while_the_tag_is_written(world: &World) {
     // What was proven is the open descriptor: it is formatted and mounted, under the name that it has now.
     assert!(!ran.err.contains("WARN"), "{}", ran.err);
     assert_eq!(case.mounts("/kafkalogs").await, ["/dev/nvme2n1 xfs"]);
-    assert_eq!(written(&world.image(&other).unwrap()), before, "another's volume was written to");
+    assert_eq!(written(&lab.image(&other).unwrap()), before, "another's volume was written to");
     assert_eq!(case.formats(0).len(), 2, "one consent, spent once: {:?}", case.formats(0));
 }
 
 /// Between mkfs and mount(2).
-async fn the_names_change_before_the_mount(world: &World) {
-    let case = Case::make(world, "renamed-mount", &["xfs"]).await;
-    let other = somebody_elses(world).await;
+async fn the_names_change_before_the_mount(lab: &LabRun) {
+    let case = Case::make(lab, "renamed-mount", &["xfs"]).await;
+    let other = somebody_elses(lab).await;
     case.attach(&case.slots[0].volume, "/dev/sdf").await;
     case.attach(&other, "/dev/sdx").await;
-    let before = written(&world.image(&other).unwrap());
+    let before = written(&lab.image(&other).unwrap());
     let line = format!(
         "printf '#!/bin/sh\\n/usr/sbin/mkfs.xfs \"$@\" && {SWAP}\\n' >/usr/local/sbin/mkfs.xfs; chmod +x /usr/local/sbin/mkfs.xfs"
     );
@@ -90,12 +90,12 @@ async fn the_names_change_before_the_mount(world: &World) {
     // What was proven is the open descriptor: it is formatted and mounted, under the name that it has now.
     assert!(!ran.err.contains("WARN"), "{}", ran.err);
     assert_eq!(case.mounts("/kafkalogs").await, ["/dev/nvme2n1 xfs"]);
-    assert_eq!(written(&world.image(&other).unwrap()), before, "another's volume was written to");
+    assert_eq!(written(&lab.image(&other).unwrap()), before, "another's volume was written to");
 }
 
-async fn the_device_comes_late(world: &World) {
-    let case = Case::make(world, "late", &["xfs"]).await;
-    world.appears_late(&case.slots[0].volume, Duration::from_secs(10));
+async fn the_device_comes_late(lab: &LabRun) {
+    let case = Case::make(lab, "late", &["xfs"]).await;
+    lab.appears_late(&case.slots[0].volume, Duration::from_secs(10));
     let began = Instant::now();
     case.boots(0).await;
     assert!(began.elapsed() >= Duration::from_secs(10));
@@ -106,8 +106,8 @@ async fn the_device_comes_late(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_system_is_mounted_as_what_it_is_grown_to_its_volume_and_refused_where_it_is_larger() {
-    let world = played(made(EMPTY).await).await;
-    let w = &world;
+    let lab = played(made(EMPTY).await).await;
+    let w = &lab;
     let cases: [BoxFuture<()>; 7] = [
         ext4_where_the_tag_says_xfs(w).boxed(),
         grown(w, "xfs").boxed(),
@@ -118,11 +118,11 @@ async fn a_file_system_is_mounted_as_what_it_is_grown_to_its_volume_and_refused_
         logs_below_a_lost_and_found(w).boxed(),
     ];
     side_by_side(cases).await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
-async fn ext4_where_the_tag_says_xfs(world: &World) {
-    let case = Case::make(world, "ext4", &["xfs"]).await;
+async fn ext4_where_the_tag_says_xfs(lab: &LabRun) {
+    let case = Case::make(lab, "ext4", &["xfs"]).await;
     case.image(0).format("ext4").unwrap();
     let uuid = case.image(0).filesystem_uuid().unwrap();
     case.boots(0).await;
@@ -133,8 +133,8 @@ async fn ext4_where_the_tag_says_xfs(world: &World) {
 }
 
 /// A small file system on the volume of 2 GiB, as after ModifyVolume.
-async fn small<'a>(world: &'a World, name: &str, fs: &str) -> Case<'a> {
-    let case = Case::make(world, name, &[""]).await;
+async fn small<'a>(lab: &'a LabRun, name: &str, fs: &str) -> Case<'a> {
+    let case = Case::make(lab, name, &[""]).await;
     let device = case.image(0).device().to_string_lossy().into_owned();
     match fs {
         "xfs" => host("mkfs.xfs", &["-q", "-d", "size=400m", &device]),
@@ -154,8 +154,8 @@ fn may_grow_ext4() -> bool {
     u64::from_str_radix(effective.trim(), 16).unwrap() & (1 << 24) != 0
 }
 
-async fn grown(world: &World, fs: &str) {
-    let case = small(world, &format!("grown-{fs}"), fs).await;
+async fn grown(lab: &LabRun, fs: &str) {
+    let case = small(lab, &format!("grown-{fs}"), fs).await;
     let uuid = case.image(0).filesystem_uuid().unwrap();
     let ran = case.boots(0).await;
     let volume = &case.slots[0].volume;
@@ -176,8 +176,8 @@ async fn grown(world: &World, fs: &str) {
 }
 
 /// That a disk is smaller than it could be is no reason to leave its data alone.
-async fn not_grown(world: &World) {
-    let case = small(world, "not-grown", "xfs").await;
+async fn not_grown(lab: &LabRun) {
+    let case = small(lab, "not-grown", "xfs").await;
     let failing = "printf '#!/bin/sh\\necho it will not\\nexit 1\\n' >/usr/local/sbin/xfs_growfs; chmod +x /usr/local/sbin/xfs_growfs";
     case.shell(failing).await;
     let ran = case.boots(0).await;
@@ -186,8 +186,8 @@ async fn not_grown(world: &World) {
     assert!(mebibytes(&case).await < 400);
 }
 
-async fn smaller(world: &World, fs: &str) {
-    let case = Case::make(world, &format!("smaller-{fs}"), &["", "xfs"]).await;
+async fn smaller(lab: &LabRun, fs: &str) {
+    let case = Case::make(lab, &format!("smaller-{fs}"), &["", "xfs"]).await;
     let image = case.image(0);
     image.format(fs).unwrap();
     host("truncate", &["-s", "1G", &image.image().to_string_lossy()]);
@@ -209,8 +209,8 @@ async fn smaller(world: &World, fs: &str) {
     assert_eq!(case.record("slots/0").await["state"], "free");
 }
 
-async fn logs_below_a_lost_and_found(world: &World) {
-    let case = Case::make(world, "below", &[""]).await;
+async fn logs_below_a_lost_and_found(lab: &LabRun) {
+    let case = Case::make(lab, "below", &[""]).await;
     case.image(0).format("ext4").unwrap();
     case.boots(0).await;
     assert_eq!(
@@ -221,8 +221,8 @@ async fn logs_below_a_lost_and_found(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mount_point_that_is_taken_ends_the_boot_unwound_and_with_the_sentence_that_mends_it() {
-    let world = played(made(EMPTY).await).await;
-    let w = &world;
+    let lab = played(made(EMPTY).await).await;
+    let w = &lab;
     let cases = [
         (
             "mounted",
@@ -284,5 +284,5 @@ async fn a_mount_point_that_is_taken_ends_the_boot_unwound_and_with_the_sentence
         assert_eq!(case.mounts("/kafkalogs").await, [format!("/dev/nvme1n1 {fs}")], "{name}");
     }))
     .await;
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }

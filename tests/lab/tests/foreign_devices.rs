@@ -9,15 +9,15 @@ mod common;
 use std::process::Command;
 use std::time::Duration;
 
-use common::worlds::{json, made, played, run, shell};
+use common::lab_runs::{json, made, played, run, shell};
+use lab::lab_run::LabRun;
 use lab::volume::Volume;
-use lab::world::World;
 use serde_json::Value;
 
 /// Each slot that is passed over costs an attach, a detach and the reads that prove it.
 const BOOT: Duration = Duration::from_secs(600);
 
-const WORLD: &str = r#"
+const EXISTS: &str = r#"
 service = "stub"
 [region.delays]
 instance-pending = "500ms"
@@ -72,8 +72,8 @@ const FOREIGN: [(&str, &str, &str); 6] = [
 /// What a blank encrypted volume reads as, the same in every run.
 const NOISE: &str = "for at in 0 2044; do openssl enc -aes-128-ctr -nosalt -K 00112233445566778899aabbccddeeff -iv 0000000000000000000000000000000$((at / 2044)) -in /dev/zero 2>/dev/null | dd of=$D bs=1M count=4 seek=$at iflag=fullblock conv=notrunc,fsync status=none; done";
 
-fn volume(world: &World, slot: usize) -> Volume {
-    world.volume(&world.slots[slot].volume).unwrap()
+fn volume(lab: &LabRun, slot: usize) -> Volume {
+    lab.volume(&lab.slots[slot].volume).unwrap()
 }
 
 fn sh(volume: &Volume, line: &str) -> String {
@@ -93,9 +93,9 @@ fn print_of(volume: &Volume) -> String {
     sh(volume, "blockdev --flushbufs $D; { head -c 8M $I; tail -c 8M $I; } | sha256sum; stat -c '%s %b' $I")
 }
 
-async fn fault(world: &World, slot: usize) -> Value {
+async fn fault(lab: &LabRun, slot: usize) -> Value {
     let path = format!("/kafka/berth/orders/faults/{slot}");
-    let nodes = world.znodes(&[&path]).await.unwrap();
+    let nodes = lab.znodes(&[&path]).await.unwrap();
     serde_json::from_str(&nodes[&path].data).unwrap()
 }
 
@@ -109,48 +109,48 @@ async fn volumes_with_other_peoples_data_are_passed_over_unchanged() {
     });
     let slots: String = slots.collect();
     let ready = READY.replace("NUMBER", "0") + &READY.replace("NUMBER", "1");
-    let world = made(&(WORLD.to_owned() + &slots + &IDLE.repeat(2) + &ready)).await;
+    let lab = made(&(EXISTS.to_owned() + &slots + &IDLE.repeat(2) + &ready)).await;
     for (slot, (line, ..)) in FOREIGN.iter().enumerate() {
-        sh(&volume(&world, slot), line);
+        sh(&volume(&lab, slot), line);
     }
     for slot in [with, without] {
-        sh(&volume(&world, slot), NOISE);
+        sh(&volume(&lab, slot), NOISE);
     }
-    let before: Vec<String> = (0..=without).map(|slot| print_of(&volume(&world, slot))).collect();
-    let world = played(world).await;
+    let before: Vec<String> = (0..=without).map(|slot| print_of(&volume(&lab, slot))).collect();
+    let lab = played(lab).await;
 
-    let first = world.find("instance 0").unwrap();
-    let boot = run(&world, &first, "berth", &["boot"], BOOT).await;
+    let first = lab.find("instance 0").unwrap();
+    let boot = run(&lab, &first, "berth", &["boot"], BOOT).await;
     assert_eq!(boot.code, 0, "{}{}", boot.out, boot.err);
-    let status = json(&world, &first, "berth status --json").await;
+    let status = json(&lab, &first, "berth status --json").await;
     assert_eq!(status["slot"], with, "{status}");
-    let mounted = shell(&world, &first, "findmnt -n -o FSTYPE /kafkalogs").await;
+    let mounted = shell(&lab, &first, "findmnt -n -o FSTYPE /kafkalogs").await;
     assert_eq!(mounted.trim(), "xfs", "noise with consent is formatted");
     for (slot, (_, code, says)) in FOREIGN.iter().enumerate() {
-        let record = fault(&world, slot).await;
+        let record = fault(&lab, slot).await;
         let reason = record["reason"].as_str().unwrap();
         assert_eq!((&record["code"], &record["count"]), (&Value::from(*code), &1.into()), "{record}");
-        assert!(reason.contains(says) && reason.contains(&world.slots[slot].volume), "{reason}");
+        assert!(reason.contains(says) && reason.contains(&lab.slots[slot].volume), "{reason}");
         assert!(
             boot.err.contains(reason) || boot.out.contains(reason),
             "berth says it too: {reason}\n{}",
             boot.err
         );
-        assert_eq!(world.has(&world.slots[slot].volume), None, "slot {slot} was let go of");
-        assert_eq!(print_of(&volume(&world, slot)), before[slot], "{code}: {says}");
+        assert_eq!(lab.has(&lab.slots[slot].volume), None, "slot {slot} was let go of");
+        assert_eq!(print_of(&volume(&lab, slot)), before[slot], "{code}: {says}");
         println!("slot {slot}: {code}: {reason}");
     }
 
     // Nobody allowed the last one: that is the operator's to mend, not a fault of the slot.
-    let second = world.find("instance 1").unwrap();
-    let boot = run(&world, &second, "berth", &["boot"], BOOT).await;
-    let id = &world.slots[without].volume;
+    let second = lab.find("instance 1").unwrap();
+    let boot = run(&lab, &second, "berth", &["boot"], BOOT).await;
+    let id = &lab.slots[without].volume;
     let line = format!("aws ec2 create-tags --resources {id} --tags Key=berth:format,Value=xfs");
     assert_eq!(boot.code, 78, "{}{}", boot.out, boot.err);
     assert!(boot.err.contains(&line) || boot.out.contains(&line), "{}{}", boot.out, boot.err);
-    assert_eq!(world.has(id), None, "it was let go of");
-    assert_eq!(print_of(&volume(&world, without)), before[without]);
-    let faults = world.znodes(&["/kafka/berth/orders/faults"]).await.unwrap();
+    assert_eq!(lab.has(id), None, "it was let go of");
+    assert_eq!(print_of(&volume(&lab, without)), before[without]);
+    let faults = lab.znodes(&["/kafka/berth/orders/faults"]).await.unwrap();
     assert!(!faults.contains_key(&format!("/kafka/berth/orders/faults/{without}")), "{faults:?}");
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }

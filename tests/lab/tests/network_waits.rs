@@ -7,23 +7,23 @@ mod common;
 use std::net::SocketAddr;
 
 use common::interfaces::{Patience, answers, appeared, attach, mac, one_slot};
-use common::worlds::{IDLE, MINUTE, made, played, run, shell};
-use lab::world::{Known, World};
+use common::lab_runs::{IDLE, MINUTE, made, played, run, shell};
+use lab::lab_run::{InstanceInfo, LabRun};
 use region::model::EniSpec;
 
-async fn idle(attach: &str) -> (World, Known) {
+async fn idle(attach: &str) -> (LabRun, InstanceInfo) {
     lab::commands::require(&["strace"]).unwrap();
-    let world = played(made(&(one_slot("xfs", attach, attach) + IDLE)).await).await;
-    let a1 = world.find("instance 0").unwrap();
-    (world, a1)
+    let lab = played(made(&(one_slot("xfs", attach, attach) + IDLE)).await).await;
+    let a1 = lab.find("instance 0").unwrap();
+    (lab, a1)
 }
 
 /// `berth boot` under strace with these options; the trace.
-async fn traced(world: &World, on: &Known, options: &[&str]) -> String {
+async fn traced(lab: &LabRun, on: &InstanceInfo, options: &[&str]) -> String {
     let arguments = [&["-f", "-q", "-s", "200", "-o", "/tmp/trace"], options, &["berth", "boot"]].concat();
-    let ran = run(world, on, "strace", &arguments, 3 * MINUTE).await;
+    let ran = run(lab, on, "strace", &arguments, 3 * MINUTE).await;
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    shell(world, on, "cat /tmp/trace").await
+    shell(lab, on, "cat /tmp/trace").await
 }
 
 /// One line of `strace -f -ttt`: process, seconds, and the call.
@@ -53,9 +53,9 @@ fn asks(call: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_and_the_device_are_waited_for_by_events() {
-    let (world, a1) = idle("8s").await;
+    let (lab, a1) = idle("8s").await;
     let options = ["-ttt", "-e", "trace=%file,getdents64,read,sendto,sendmsg,recvfrom,recvmsg"];
-    let trace = traced(&world, &a1, &options).await;
+    let trace = traced(&lab, &a1, &options).await;
     let trace = lines(&trace);
 
     // strace does not know a socket's protocol at its first message: RTM_GETLINK is 0x12, NLM_F_DUMP 0x300.
@@ -80,7 +80,7 @@ async fn the_link_and_the_device_are_waited_for_by_events() {
     println!("{dumps} looks at the links, {events} events of them");
     // The first, one for an event each, and three more: whether to wait at all, what to do, and that it is done.
     assert!(dumps <= 1 + events + 3, "{dumps} looks, {events} events");
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 fn count(trace: &[(f64, &str)], is: impl Fn(&str) -> bool) -> usize {
@@ -89,15 +89,15 @@ fn count(trace: &[(f64, &str)], is: impl Fn(&str) -> bool) -> usize {
 
 /// The link of the slot is renamed while berth is held at one of its settings, and another link takes its name.
 async fn renamed_at(when: usize) {
-    let (world, a1) = idle("500ms").await;
-    let other = world.served.with(|region| {
-        let subnet = region.eni(&world.slots[0].eni).unwrap().subnet.clone();
+    let (lab, a1) = idle("500ms").await;
+    let other = lab.served.with(|region| {
+        let subnet = region.eni(&lab.slots[0].eni).unwrap().subnet.clone();
         region.add_eni(EniSpec { subnet, ..EniSpec::default() })
     });
-    assert_eq!(attach(&world, &other, &a1, 0).await, "eth1");
-    shell(&world, &a1, "ip link set eth1 name other0").await;
+    assert_eq!(attach(&lab, &other, &a1, 0).await, "eth1");
+    shell(&lab, &a1, "ip link set eth1 name other0").await;
     let settings = "cd /proc/sys/net; cat ipv4/conf/LINK/arp_ignore ipv4/conf/LINK/arp_announce ipv6/conf/LINK/accept_ra";
-    let of_other = shell(&world, &a1, &settings.replace("LINK", "other0")).await;
+    let of_other = shell(&lab, &a1, &settings.replace("LINK", "other0")).await;
 
     // The second is for berth to come to the setting at which it is held for eight; that it did is asserted below.
     let rename = "until ip link show eth2 >/dev/null 2>&1; do sleep 0.05; done
@@ -106,24 +106,24 @@ ip link set eth2 name ens6
 ip link set other0 name eth2";
     let inject = format!("inject=open,openat:delay_enter=8s:when={when}");
     let options = ["-P", "/proc/sys/net/ipv4/conf/eth2/arp_ignore", "-e", "trace=open,openat", "-e", &inject];
-    let (trace, _) = tokio::join!(traced(&world, &a1, &options), shell(&world, &a1, rename));
+    let (trace, _) = tokio::join!(traced(&lab, &a1, &options), shell(&lab, &a1, rename));
     assert!(trace.contains("(DELAYED)"), "berth was held: {trace}");
 
-    assert_eq!(appeared(&world, &a1, &mac(&world, &world.slots[0].eni)).await, "ens6");
-    assert_eq!(shell(&world, &a1, &settings.replace("LINK", "ens6")).await, "1\n2\n0\n");
+    assert_eq!(appeared(&lab, &a1, &mac(&lab, &lab.slots[0].eni)).await, "ens6");
+    assert_eq!(shell(&lab, &a1, &settings.replace("LINK", "ens6")).await, "1\n2\n0\n");
     assert_eq!(
-        shell(&world, &a1, &settings.replace("LINK", "eth2")).await,
+        shell(&lab, &a1, &settings.replace("LINK", "eth2")).await,
         of_other,
         "another link's settings"
     );
-    let routes = shell(&world, &a1, "ip route show table 7001").await;
+    let routes = shell(&lab, &a1, "ip route show table 7001").await;
     assert!(
         routes.lines().count() == 2 && routes.lines().all(|route| route.contains("dev ens6 ")),
         "{routes}"
     );
-    let at = SocketAddr::from((world.slots[0].address, 9092));
-    assert!(answers(world.srv(), at, Patience::ForAnAnswer));
-    world.end(false).await.unwrap();
+    let at = SocketAddr::from((lab.slots[0].address, 9092));
+    assert!(answers(lab.srv(), at, Patience::ForAnAnswer));
+    lab.end(false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

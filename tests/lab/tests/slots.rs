@@ -6,9 +6,9 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::worlds::{json, made, played, shell, world};
+use common::lab_runs::{json, lab, made, played, shell};
+use lab::lab_run::{GROUP, LabRun};
 use lab::play::play;
-use lab::world::{GROUP, World};
 use region::model::{Caller, EniSpec, Entry, Event, ProcessesRequest, VolumeSpec};
 
 const QUICK: &str = r#"
@@ -26,8 +26,8 @@ fn slots(ids: &[u32]) -> String {
 }
 
 /// What is attached at the end of the journal: `(resource, instance)`, root volumes and primary interfaces left out.
-fn attached(world: &World) -> BTreeSet<(String, String)> {
-    let journal = world.journal(0);
+fn attached(lab: &LabRun) -> BTreeSet<(String, String)> {
+    let journal = lab.journal(0);
     let mut now = BTreeSet::new();
     for entry in &journal {
         match &entry.event {
@@ -44,7 +44,7 @@ fn attached(world: &World) -> BTreeSet<(String, String)> {
             _ => {}
         }
     }
-    now.retain(|(resource, _)| world.volume(resource).is_some() || resource.starts_with("eni-"));
+    now.retain(|(resource, _)| lab.volume(resource).is_some() || resource.starts_with("eni-"));
     now
 }
 
@@ -55,55 +55,55 @@ async fn sparse_and_high_ids_are_taken_lowest_first() {
     let group = "[group]\nsize = 4\nzones = [\"a\"]\n[[step]]\nwait = \"stack-status\"\n\
                  where = { status = \"CREATE_COMPLETE\" }\ntimeout = \"3m\"\n\
                  [[step]]\ncheck = { slots-taken = true, mounted = \"/kafkalogs\", signals = 4 }\n";
-    let world = world(&(QUICK.to_owned() + &slots(&ids) + group)).await;
-    for slot in &world.slots {
-        let holder = world.holder(slot.id).unwrap();
-        let properties = shell(&world, &holder, "cat /etc/kafka/server.properties").await;
+    let lab = lab(&(QUICK.to_owned() + &slots(&ids) + group)).await;
+    for slot in &lab.slots {
+        let holder = lab.holder(slot.id).unwrap();
+        let properties = shell(&lab, &holder, "cat /etc/kafka/server.properties").await;
         let has = |line: String| assert!(properties.lines().any(|l| l == line), "{line}: {properties}");
         has(format!("broker.id={}", slot.id));
         has(format!("listeners=PLAINTEXT://{}:9092", slot.address));
-        let name = world.served.with(|region| {
+        let name = lab.served.with(|region| {
             let tags = |tags: &BTreeMap<String, String>| tags.get("Name").cloned();
             (tags(&region.volume(&slot.volume).unwrap().tags), tags(&region.eni(&slot.eni).unwrap().tags))
         });
         let expected = Some(format!("KAFKA-{}", slot.id));
         assert_eq!(name, (expected.clone(), expected));
     }
-    lab::herd::leave_record(&world).await.unwrap();
-    if let Err(error) = lab::herd::judged(&world.logs(), false) {
-        panic!("{}\n{}", error.chain(), world.tails());
+    lab::herd::leave_record(&lab).await.unwrap();
+    if let Err(error) = lab::herd::judged(&lab.logs(), false) {
+        panic!("{}\n{}", error.chain(), lab.tails());
     }
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_finds_no_slot_waits_says_for_what_and_ends_at_the_deadline() {
     let group = "[group]\nsize = 4\nzones = [\"a\"]\ngrace = \"10m\"\nconfig = \"[boot]\\ndeadline = \\\"60s\\\"\"\n\
                  [[step]]\nwait = \"signal\"\nwhere = { status = \"SUCCESS\" }\ncount = 2\ntimeout = \"2m\"\n";
-    let mut world = made(&(QUICK.to_owned() + &slots(&[0, 1]) + group)).await;
-    world.launch().unwrap();
+    let mut lab = made(&(QUICK.to_owned() + &slots(&[0, 1]) + group)).await;
+    lab.launch().unwrap();
     // The group would replace those that give up before this test has looked at them.
     let processes = vec!["ReplaceUnhealthy".to_owned()];
     let suspend = ProcessesRequest { group: GROUP.into(), processes };
-    world.served.with(|region| region.suspend_processes(&Caller::admin(), suspend)).unwrap();
-    if let Err(error) = play(&mut world).await {
-        panic!("{}\n{}", error.chain(), world.tails());
+    lab.served.with(|region| region.suspend_processes(&Caller::admin(), suspend)).unwrap();
+    if let Err(error) = play(&mut lab).await {
+        panic!("{}\n{}", error.chain(), lab.tails());
     }
-    let holders: Vec<_> = [0, 1].map(|slot| world.holder(slot).unwrap()).into();
+    let holders: Vec<_> = [0, 1].map(|slot| lab.holder(slot).unwrap()).into();
     let waiting: Vec<_> =
-        world.instances().into_iter().filter(|i| holders.iter().all(|holder| holder.id != i.id)).collect();
+        lab.instances().into_iter().filter(|i| holders.iter().all(|holder| holder.id != i.id)).collect();
     assert_eq!(waiting.len(), 2);
-    let before = attached(&world);
-    let seen_until = world.journal_length();
+    let before = attached(&lab);
+    let seen_until = lab.journal_length();
 
     for instance in &waiting {
         let line = "until berth status --json | grep -q 'is running'; do sleep 1; done; berth status --json";
-        let awaited = json(&world, instance, line).await["boot"]["awaited"][0]["waits_for"].clone();
+        let awaited = json(&lab, instance, line).await["boot"]["awaited"][0]["waits_for"].clone();
         let awaited = awaited.as_str().unwrap();
         let each = |slot: usize| format!("slot {slot}: {} is running", holders[slot].id);
         let expected = format!("a vacant slot in eu-central-1a: {}; {}", each(0), each(1));
         assert_eq!(awaited, expected);
-        let log = shell(&world, instance, "cat /var/log/lab/berth.service.log").await;
+        let log = shell(&lab, instance, "cat /var/log/lab/berth.service.log").await;
         assert!(log.contains(&expected), "{log}");
     }
 
@@ -112,13 +112,13 @@ async fn who_finds_no_slot_waits_says_for_what_and_ends_at_the_deadline() {
         left -= usize::from(matches!(entry.event, Event::HealthSet { .. }));
         (left == 0).then_some(())
     };
-    world.wait("two are told unhealthy", 2 * common::worlds::MINUTE, seen_until, unhealthy).await.unwrap();
+    lab.wait("two are told unhealthy", 2 * common::lab_runs::MINUTE, seen_until, unhealthy).await.unwrap();
     for instance in &waiting {
         let line = "until [ $(systemctl show -p ActiveState --value berth.service) = failed ]; do sleep 0.2; done; \
                     systemctl show -p ExecMainStatus --value berth.service";
-        assert_eq!(shell(&world, instance, line).await.trim(), "1");
+        assert_eq!(shell(&lab, instance, line).await.trim(), "1");
     }
-    let journal = world.journal(0);
+    let journal = lab.journal(0);
     // The first FAILURE fails the stack, which then refuses the second one: it was told all the same.
     let told = |who: &str| -> Vec<String> {
         let of = |event: &Event| match event {
@@ -146,20 +146,19 @@ async fn who_finds_no_slot_waits_says_for_what_and_ends_at_the_deadline() {
     for holder in &holders {
         assert_eq!(told(&holder.id), ["SUCCESS"]);
     }
-    assert_eq!(attached(&world), before, "nothing was attached or detached by those that gave up");
+    assert_eq!(attached(&lab), before, "nothing was attached or detached by those that gave up");
     assert!(waiting.iter().all(|instance| before.iter().all(|(_, on)| *on != instance.id)));
-    let nodes = world
-        .znodes(&["/kafka/berth/orders/intents", "/kafka/berth/orders/lock", "/kafka/brokers/ids"])
-        .await;
+    let nodes =
+        lab.znodes(&["/kafka/berth/orders/intents", "/kafka/berth/orders/lock", "/kafka/brokers/ids"]).await;
     let ephemeral: Vec<String> =
         nodes.unwrap().into_iter().filter(|(_, node)| node.ephemeral).map(|(path, _)| path).collect();
     assert_eq!(ephemeral, ["/kafka/brokers/ids/0", "/kafka/brokers/ids/1"]);
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }
 
 /// The second cluster of the account: the same Name tags, another `berth:cluster`.
-fn payments(world: &World) -> Vec<String> {
-    world.served.with(|region| {
+fn payments(lab: &LabRun) -> Vec<String> {
+    lab.served.with(|region| {
         let zone = "eu-central-1a".to_owned();
         let subnet = region.subnets().find(|subnet| subnet.zone == zone).unwrap().id.clone();
         let mut made = Vec::new();
@@ -206,13 +205,13 @@ systemctl start --no-block berth.service
     };
     let instances = ("[[instance]]\nzone = \"a\"\n".to_owned() + theirs).repeat(3);
     let steps: String = (0..6).map(ended).collect();
-    let world = made(&(QUICK.to_owned() + &slots(&[0, 1, 2]) + &instances + &steps)).await;
-    let payments = payments(&world);
-    let world = played(world).await;
+    let lab = made(&(QUICK.to_owned() + &slots(&[0, 1, 2]) + &instances + &steps)).await;
+    let payments = payments(&lab);
+    let lab = played(lab).await;
     let of_payments: BTreeSet<String> =
-        world.instances().into_iter().skip(1).step_by(2).map(|i| i.id).collect();
+        lab.instances().into_iter().skip(1).step_by(2).map(|i| i.id).collect();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for (resource, instance) in attached(&world) {
+    for (resource, instance) in attached(&lab) {
         assert_eq!(
             payments.contains(&resource),
             of_payments.contains(&instance),
@@ -221,7 +220,7 @@ systemctl start --no-block berth.service
         *counts.entry(instance).or_default() += 1;
     }
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [2; 6], "one volume and one interface each");
-    let nodes = world.znodes(&["/kafka/brokers/ids", "/payments/brokers/ids"]).await.unwrap();
+    let nodes = lab.znodes(&["/kafka/brokers/ids", "/payments/brokers/ids"]).await.unwrap();
     let hosts: Vec<(String, String)> = nodes
         .into_iter()
         .filter(|(_, node)| node.ephemeral)
@@ -237,5 +236,5 @@ systemctl start --no-block berth.service
         .chain((0..3).map(|id| expected("payments", id, 80 + id)))
         .collect();
     assert_eq!(hosts, expected);
-    world.end(false).await.unwrap();
+    lab.end(false).await.unwrap();
 }

@@ -8,9 +8,9 @@ use region::model::{Entry, Event};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::instance::ran;
-use crate::world::{Known, SlotMade, World};
+use crate::lab_run::{InstanceInfo, LabRun, SlotMade};
 use crate::znodes::Nodes;
 
 const IDS: &str = "/kafka/brokers/ids";
@@ -120,18 +120,18 @@ fn last_attached(slots: &[SlotMade], journal: &[Entry], to: &str) -> Option<Stri
 
 /// The broker of a slot's address, seen from ZooKeeper, the journal, its files and its mount. What cannot be seen, or is
 /// said differently by two of them, is an error.
-pub(super) async fn broker(world: &World, slot: u32) -> Result<Broker> {
+pub(super) async fn broker(lab: &LabRun, slot: u32) -> Result<Broker> {
     let made =
-        world.slots.iter().find(|s| s.id == slot).ok_or_else(|| Error::new(format!("no slot {slot}")))?;
-    let holder = world.find(&format!("slot {slot}"))?;
+        lab.slots.iter().find(|s| s.id == slot).ok_or_else(|| Error::new(format!("no slot {slot}")))?;
+    let holder = lab.find(&format!("slot {slot}"))?;
     let address = made.address.to_string();
-    let nodes = world.znodes(&[IDS]).await?;
+    let nodes = lab.znodes(&[IDS]).await?;
     let registered = registrations(&nodes).into_iter().find(|r| r.host == address);
     let registered = registered.ok_or_else(|| Error::new(format!("no broker is registered at {address}")))?;
     let inside = |line: &'static str| {
         let holder = holder.clone();
         async move {
-            let mut command = world.command(&holder, "sh")?;
+            let mut command = lab.command(&holder, "sh")?;
             command.args(["-c", line]);
             let done = ran(command, Duration::from_secs(10)).await?;
             match (done.code, done.out.trim()) {
@@ -152,7 +152,7 @@ pub(super) async fn broker(world: &World, slot: u32) -> Result<Broker> {
     let listed = inside("cd /kafkalogs/data && stat -c '%i %n' *-[0-9]*").await?;
     let inodes = listed.lines().filter_map(|line| line.split_once(' '));
     let inodes = inodes.filter_map(|(inode, dir)| Some((dir.to_owned(), inode.parse().ok()?))).collect();
-    let volume = last_attached(&world.slots, &world.journal(0), &holder.id);
+    let volume = last_attached(&lab.slots, &lab.journal(0), &holder.id);
     Ok(Broker {
         volume: volume
             .ok_or_else(|| Error::new(format!("no slot's volume was attached to {}", holder.id)))?,
@@ -196,12 +196,12 @@ fn replicas(nodes: &Nodes, broker: u32, told: i64) -> Result<Replicas> {
         let assigned =
             nodes.get(&format!("/kafka/brokers/topics/{name}")).map(|n| n.data.as_str()).unwrap_or("{}");
         let assigned: Value =
-            serde_json::from_str(assigned).doing(|| format!("understand the replicas of {name}"))?;
+            serde_json::from_str(assigned).context(|| format!("understand the replicas of {name}"))?;
         // A topic made after the signal is no matter of it; a state that changed after it says nothing of that moment.
         if !names(&assigned["partitions"][*partition]) || node.ctime > told {
             continue;
         }
-        let state: Value = serde_json::from_str(&node.data).doing(|| format!("understand {path}"))?;
+        let state: Value = serde_json::from_str(&node.data).context(|| format!("understand {path}"))?;
         seen.judged += 1;
         if !names(&state["isr"]) || node.mtime > told {
             let after = node.mtime - told;
@@ -213,19 +213,19 @@ fn replicas(nodes: &Nodes, broker: u32, told: i64) -> Result<Replicas> {
 
 /// The broker was registered before the signal, and at the signal all its replicas were in sync: at least so many.
 pub(super) fn in_sync_when_signalled(
-    world: &World,
+    lab: &LabRun,
     checks: &mut Checks,
-    holder: &Known,
+    holder: &InstanceInfo,
     slot: u32,
     nodes: &Nodes,
     at_least: usize,
 ) -> Result<()> {
-    let journal = world.journal(0);
+    let journal = lab.journal(0);
     let Some((entry, _)) = signals_of(&journal, &holder.id).pop() else {
         checks.judge(&format!("{} told an outcome", holder.label), false, "no SignalResource call".into());
         return Ok(());
     };
-    let told = world.unix_ms(&entry) as i64;
+    let told = lab.unix_ms(&entry) as i64;
     let registered = nodes.get(&format!("{IDS}/{slot}")).map(|node| told - node.ctime);
     let Replicas { judged, late } = replicas(nodes, slot, told)?;
     let what = format!("{} told success as broker {slot} when registered", holder.label);

@@ -16,37 +16,38 @@ use nix::sys::signal::{SigSet, Signal};
 use super::manager::Manager;
 use super::protocol::{Reply, Request, SOCKET};
 use super::root::{Spec, enter};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::netns;
 
 /// What PID 1 prints on its standard output once it listens.
 pub const READY: &str = "ready";
 
 fn read(path: &Path) -> Result<Spec> {
-    let text = fs::read_to_string(path).doing(|| format!("read {}", path.display()))?;
-    serde_json::from_str(&text).doing(|| format!("understand {}", path.display()))
+    let text = fs::read_to_string(path).context(|| format!("read {}", path.display()))?;
+    serde_json::from_str(&text).context(|| format!("understand {}", path.display()))
 }
 
 /// The outer half: makes the namespaces, prints the process id of PID 1 as the host sees it, and lasts as long as it does.
 pub fn outer(path: &Path) -> Result<i32> {
     let spec = read(path)?;
     let file = File::open(netns::handle(&spec.netns))
-        .doing(|| format!("open the network namespace {}", spec.netns))?;
-    setns(file, CloneFlags::CLONE_NEWNET).doing(|| format!("enter the network namespace {}", spec.netns))?;
+        .context(|| format!("open the network namespace {}", spec.netns))?;
+    setns(file, CloneFlags::CLONE_NEWNET)
+        .context(|| format!("enter the network namespace {}", spec.netns))?;
     unshare(
         CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWIPC,
     )
-    .doing(|| "make the namespaces of an instance (needs root with CAP_SYS_ADMIN)".into())?;
+    .context(|| "make the namespaces of an instance (needs root with CAP_SYS_ADMIN)".into())?;
     let mut child = Command::new("/proc/self/exe")
         .args(["init".as_ref(), "--pid1".as_ref(), path.as_os_str()])
         .stdin(Stdio::null())
         .spawn()
-        .doing(|| "start PID 1".into())?;
+        .context(|| "start PID 1".into())?;
     println!("{}", child.id());
-    let status = child.wait().doing(|| "wait for PID 1".into())?;
+    let status = child.wait().context(|| "wait for PID 1".into())?;
     Ok(status.code().unwrap_or(1))
 }
 
@@ -63,17 +64,17 @@ pub fn inner(path: &Path) -> Result<()> {
     for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
         awaited.add(signal);
     }
-    awaited.thread_block().doing(|| "block signals".into())?;
+    awaited.thread_block().context(|| "block signals".into())?;
     enter(&spec)?;
     let logs = Path::new("/var/log/lab");
-    let listener = UnixListener::bind(SOCKET).doing(|| format!("listen on {SOCKET}"))?;
-    fs::set_permissions(SOCKET, fs::Permissions::from_mode(0o600)).doing(|| format!("protect {SOCKET}"))?;
+    let listener = UnixListener::bind(SOCKET).context(|| format!("listen on {SOCKET}"))?;
+    fs::set_permissions(SOCKET, fs::Permissions::from_mode(0o600)).context(|| format!("protect {SOCKET}"))?;
     println!("{READY}");
     let log = append(&logs.join("init.log"))?;
-    nix::unistd::dup2_stdout(&log).doing(|| "write to init.log".into())?;
-    nix::unistd::dup2_stderr(&log).doing(|| "write to init.log".into())?;
+    nix::unistd::dup2_stdout(&log).context(|| "write to init.log".into())?;
+    nix::unistd::dup2_stderr(&log).context(|| "write to init.log".into())?;
     let boot_id =
-        fs::read_to_string("/proc/sys/kernel/random/boot_id").doing(|| "read the boot id".into())?;
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").context(|| "read the boot id".into())?;
     println!("-- boot {} of {}", boot_id.trim(), spec.instance);
 
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -135,7 +136,7 @@ fn serve(manager: &Arc<Manager>, stream: &UnixStream) {
 }
 
 fn append(path: &Path) -> Result<File> {
-    OpenOptions::new().create(true).append(true).open(path).doing(|| format!("open {}", path.display()))
+    OpenOptions::new().create(true).append(true).open(path).context(|| format!("open {}", path.display()))
 }
 
 /// Runs user-data as cloud-init does: a `#!` script, once in the life of the instance, its output in a log.
@@ -151,13 +152,13 @@ fn user_data(manager: &Arc<Manager>, spec: &Spec) -> Result<()> {
             "user-data is not a script (it does not begin with #!): the lab runs scripts only",
         ));
     }
-    fs::create_dir_all(&directory).doing(|| format!("make {}", directory.display()))?;
-    fs::write(&file, script).doing(|| format!("write {}", file.display()))?;
+    fs::create_dir_all(&directory).context(|| format!("make {}", directory.display()))?;
+    fs::write(&file, script).context(|| format!("write {}", file.display()))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o700))
-        .doing(|| format!("make {} a program", file.display()))?;
-    fs::write(&mark, "").doing(|| format!("write {}", mark.display()))?;
+        .context(|| format!("make {} a program", file.display()))?;
+    fs::write(&mark, "").context(|| format!("write {}", mark.display()))?;
     let log = append(Path::new("/var/log/lab/user-data.log"))?;
-    let status = manager.script(&file, &log).doing(|| "run user-data".into())?;
+    let status = manager.script(&file, &log).context(|| "run user-data".into())?;
     println!("-- user-data ended: {status}");
     Ok(())
 }

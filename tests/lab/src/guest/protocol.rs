@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Doing, Result};
+use crate::error::{Context, Result};
 
 /// The control socket, as seen inside the instance.
 pub const SOCKET: &str = "/run/lab/control.sock";
@@ -43,11 +43,12 @@ pub struct Reply {
 
 /// Sends one request and waits for its answer.
 pub fn ask(socket: &Path, request: &Request) -> Result<Reply> {
-    let stream = UnixStream::connect(socket).doing(|| format!("connect to PID 1 at {}", socket.display()))?;
-    let mut line = serde_json::to_string(request).doing(|| "write a request to PID 1".into())?;
+    let stream =
+        UnixStream::connect(socket).context(|| format!("connect to PID 1 at {}", socket.display()))?;
+    let mut line = serde_json::to_string(request).context(|| "write a request to PID 1".into())?;
     line.push('\n');
-    (&stream).write_all(line.as_bytes()).doing(|| "write to PID 1".into())?;
+    (&stream).write_all(line.as_bytes()).context(|| "write to PID 1".into())?;
     let mut answer = String::new();
-    BufReader::new(&stream).read_line(&mut answer).doing(|| "read the answer of PID 1".into())?;
-    serde_json::from_str(&answer).doing(|| format!("understand the answer of PID 1: {answer:?}"))
+    BufReader::new(&stream).read_line(&mut answer).context(|| "read the answer of PID 1".into())?;
+    serde_json::from_str(&answer).context(|| format!("understand the answer of PID 1: {answer:?}"))
 }

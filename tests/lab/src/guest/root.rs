@@ -9,7 +9,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod, umask};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Doing, Result};
+use crate::error::{Context, Result};
 
 /// Everything that PID 1 must be told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +44,7 @@ pub struct Spec {
 pub fn enter(spec: &Spec) -> Result<()> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
-        .doing(|| "make the mounts private".into())?;
+        .context(|| "make the mounts private".into())?;
     let lower: Vec<String> = spec.lower.iter().map(|p| p.display().to_string()).collect();
     let options = format!(
         "lowerdir={},upperdir={},workdir={}",
@@ -63,33 +63,33 @@ pub fn enter(spec: &Spec) -> Result<()> {
     put("tmpfs", &at("dev"), "tmpfs", MsFlags::empty(), "mode=755,size=4m")?;
     devices(&at("dev"))?;
     bind(&spec.boot_id, &at("proc/sys/kernel/random/boot_id"))?;
-    fs::create_dir_all(at("var/log/lab")).doing(|| "make /var/log/lab".into())?;
+    fs::create_dir_all(at("var/log/lab")).context(|| "make /var/log/lab".into())?;
     bind(&spec.logs, &at("var/log/lab"))?;
-    std::env::set_current_dir(&spec.root).doing(|| format!("go to {}", spec.root.display()))?;
+    std::env::set_current_dir(&spec.root).context(|| format!("go to {}", spec.root.display()))?;
     // pivot_root(2): with both paths the same, the old root ends up mounted over the new one, and is let go of at once.
-    nix::unistd::pivot_root(".", ".").doing(|| "make the new root the root".into())?;
-    umount2(".", MntFlags::MNT_DETACH).doing(|| "let go of the host's root".into())?;
-    std::env::set_current_dir("/").doing(|| "go to the new root".into())?;
-    nix::unistd::sethostname(&spec.hostname).doing(|| "set the host name".into())?;
+    nix::unistd::pivot_root(".", ".").context(|| "make the new root the root".into())?;
+    umount2(".", MntFlags::MNT_DETACH).context(|| "let go of the host's root".into())?;
+    std::env::set_current_dir("/").context(|| "go to the new root".into())?;
+    nix::unistd::sethostname(&spec.hostname).context(|| "set the host name".into())?;
     write("/etc/hostname", &format!("{}\n", spec.hostname))?;
     write("/etc/hosts", &format!("127.0.0.1 localhost\n{} {}\n", spec.address, spec.hostname))?;
-    fs::create_dir_all("/run/lab").doing(|| "make /run/lab".into())?;
-    fs::create_dir_all("/run/lock").doing(|| "make /run/lock".into())
+    fs::create_dir_all("/run/lab").context(|| "make /run/lab".into())?;
+    fs::create_dir_all("/run/lock").context(|| "make /run/lock".into())
 }
 
 fn put(source: &str, target: &Path, kind: &str, flags: MsFlags, options: &str) -> Result<()> {
     mount(Some(source), target, Some(kind), flags, Some(options))
-        .doing(|| format!("mount {kind} on {} ({options})", target.display()))
+        .context(|| format!("mount {kind} on {} ({options})", target.display()))
 }
 
 fn bind(source: &Path, target: &Path) -> Result<()> {
     let none: Option<&str> = None;
     mount(Some(source), target, none, MsFlags::MS_BIND, none)
-        .doing(|| format!("bind {} to {}", source.display(), target.display()))
+        .context(|| format!("bind {} to {}", source.display(), target.display()))
 }
 
 fn write(path: &str, text: &str) -> Result<()> {
-    fs::write(path, text).doing(|| format!("write {path}"))
+    fs::write(path, text).context(|| format!("write {path}"))
 }
 
 fn devices(dev: &Path) -> Result<()> {
@@ -98,7 +98,7 @@ fn devices(dev: &Path) -> Result<()> {
         [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)]
     {
         mknod(&dev.join(name), SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(major, minor))
-            .doing(|| format!("make /dev/{name}"))?;
+            .context(|| format!("make /dev/{name}"))?;
     }
     umask(old);
     for (name, target) in [
@@ -108,10 +108,10 @@ fn devices(dev: &Path) -> Result<()> {
         ("stderr", "/proc/self/fd/2"),
         ("ptmx", "pts/ptmx"),
     ] {
-        symlink(target, dev.join(name)).doing(|| format!("link /dev/{name}"))?;
+        symlink(target, dev.join(name)).context(|| format!("link /dev/{name}"))?;
     }
     for name in ["pts", "shm", "disk"] {
-        fs::create_dir(dev.join(name)).doing(|| format!("make /dev/{name}"))?;
+        fs::create_dir(dev.join(name)).context(|| format!("make /dev/{name}"))?;
     }
     put("devpts", &dev.join("pts"), "devpts", MsFlags::empty(), "newinstance,ptmxmode=0666,mode=620")?;
     put("tmpfs", &dev.join("shm"), "tmpfs", MsFlags::empty(), "mode=1777")

@@ -9,47 +9,47 @@ use region::model::{Entry, Event, Fault};
 
 use super::shell;
 use crate::error::{Error, Result};
+use crate::lab_run::LabRun;
 use crate::netns;
 use crate::scenario::Check;
-use crate::world::World;
 
-pub(super) async fn check(world: &World, look: &Check) -> Result<()> {
+pub(super) async fn check(lab: &LabRun, look: &Check) -> Result<()> {
     let mut wrong = Vec::new();
     if look.slots_taken {
-        wrong.extend(slots_taken(world));
+        wrong.extend(slots_taken(lab));
     }
     for id in &look.answers {
-        let Some(slot) = world.slots.iter().find(|slot| slot.id == *id) else {
+        let Some(slot) = lab.slots.iter().find(|slot| slot.id == *id) else {
             wrong.push(format!("there is no slot {id}"));
             continue;
         };
         let at = SocketAddr::from((slot.address, 9092));
-        if let Err(error) = netns::connect(world.srv(), at, Duration::from_secs(3)) {
+        if let Err(error) = netns::connect(lab.srv(), at, Duration::from_secs(3)) {
             wrong.push(format!("slot {id} does not answer: {}", error.chain()));
         }
     }
     if let Some(mount) = &look.mounted {
-        wrong.extend(mounted(world, mount).await);
+        wrong.extend(mounted(lab, mount).await);
     }
     if let Some(wanted) = look.signals {
-        wrong.extend(signals(&world.journal(0), wanted));
+        wrong.extend(signals(&lab.journal(0), wanted));
     }
     if look.faults_spent {
-        world.served.with(|region| wrong.extend(unspent(region.faults())));
+        lab.served.with(|region| wrong.extend(unspent(region.faults())));
     }
     if wrong.is_empty() {
-        world.story.tell("check", "holds");
+        lab.story.tell("check", "holds");
         return Ok(());
     }
     Err(Error::new(format!("the check does not hold: {}", wrong.join("; "))))
 }
 
 /// What is wrong with who holds which slot.
-pub fn slots_taken(world: &World) -> Vec<String> {
+pub fn slots_taken(lab: &LabRun) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut holders = BTreeSet::new();
-    for slot in &world.slots {
-        let Some(holder) = world.holder(slot.id) else {
+    for slot in &lab.slots {
+        let Some(holder) = lab.holder(slot.id) else {
             wrong.push(format!("nobody holds slot {}", slot.id));
             continue;
         };
@@ -62,7 +62,7 @@ pub fn slots_taken(world: &World) -> Vec<String> {
         if holder.state != "running" {
             wrong.push(format!("the holder of slot {}, {}, is {}", slot.id, holder.label, holder.state));
         }
-        match world.has(&slot.eni) {
+        match lab.has(&slot.eni) {
             Some(has) if has == holder.id => {}
             Some(has) => wrong.push(format!(
                 "the interface of slot {} is attached to {has}, its volume to {}",
@@ -78,15 +78,15 @@ pub fn slots_taken(world: &World) -> Vec<String> {
 }
 
 /// Whose volume is mounted there: the serial of the device whose number the mount has.
-async fn mounted(world: &World, mount: &str) -> Vec<String> {
+async fn mounted(lab: &LabRun, mount: &str) -> Vec<String> {
     let line = format!(
         "n=$(findmnt -no MAJ:MIN {mount} | tr -d ' ') && for b in /sys/block/*; do \
          if [ \"$(cat $b/dev)\" = \"$n\" ]; then cat $b/device/serial; fi; done"
     );
     let mut wrong = Vec::new();
-    for slot in &world.slots {
+    for slot in &lab.slots {
         let serial = slot.volume.replace('-', "");
-        match shell(world, &format!("slot {}", slot.id), &line, Duration::from_secs(10)).await {
+        match shell(lab, &format!("slot {}", slot.id), &line, Duration::from_secs(10)).await {
             Ok(ran) if ran.code == 0 && ran.out.trim() == serial => {}
             Ok(ran) => wrong.push(format!(
                 "the device at {mount} of slot {} has the serial {:?}, not {serial}",

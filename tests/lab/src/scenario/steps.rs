@@ -85,7 +85,7 @@ pub struct Check {
 
 /// A step understood.
 #[derive(Debug, Clone)]
-pub enum Doing {
+pub enum Deed {
     /// Wait for an event.
     Wait {
         /// Its name, `volume-attached`.
@@ -160,19 +160,19 @@ impl Step {
     }
 
     /// What it does; a step does one thing.
-    pub fn deed(&self) -> Result<Doing, String> {
+    pub fn deed(&self) -> Result<Deed, String> {
         self.limit()?;
-        let mut deeds: Vec<(&str, Doing)> = Vec::new();
+        let mut deeds: Vec<(&str, Deed)> = Vec::new();
         if let Some(event) = &self.wait {
             let (fields, count) = (self.fields.clone(), self.count.unwrap_or(1));
-            deeds.push(("wait", Doing::Wait { event: event.clone(), fields, count }));
+            deeds.push(("wait", Deed::Wait { event: event.clone(), fields, count }));
         } else if !self.fields.is_empty() || self.count.is_some() {
             return Err("`where` and `count` belong to `wait`".into());
         }
         if let Some(line) = &self.run {
             deeds.push((
                 "run",
-                Doing::Run { line: line.clone(), on: self.on.clone().unwrap_or_else(|| "clients".into()) },
+                Deed::Run { line: line.clone(), on: self.on.clone().unwrap_or_else(|| "clients".into()) },
             ));
         }
         let happens = [
@@ -183,28 +183,28 @@ impl Step {
             ("start", &self.start),
         ];
         for (what, to) in happens {
-            deeds.extend(to.iter().map(|to| (what, Doing::Happens { what, to: to.clone() })));
+            deeds.extend(to.iter().map(|to| (what, Deed::Happens { what, to: to.clone() })));
         }
         let on =
             |key: &str| self.on.clone().ok_or(format!("`{key}` needs `on = \"slot N\"` or another instance"));
         if let Some(slot) = self.attach_slot {
-            deeds.push(("attach-slot", Doing::AttachSlot { slot, on: on("attach-slot")? }));
+            deeds.push(("attach-slot", Deed::AttachSlot { slot, on: on("attach-slot")? }));
         }
-        deeds.extend(self.detach_slot.map(|slot| ("detach-slot", Doing::DetachSlot(slot))));
+        deeds.extend(self.detach_slot.map(|slot| ("detach-slot", Deed::DetachSlot(slot))));
         if let Some(process) = &self.kill {
             let signal = self.signal.clone().unwrap_or_else(|| "KILL".into());
-            deeds.push(("kill", Doing::Kill { process: process.clone(), on: on("kill")?, signal }));
+            deeds.push(("kill", Deed::Kill { process: process.clone(), on: on("kill")?, signal }));
         }
         if let Some(unit) = &self.restart_unit {
-            deeds.push(("restart-unit", Doing::RestartUnit { unit: unit.clone(), on: on("restart-unit")? }));
+            deeds.push(("restart-unit", Deed::RestartUnit { unit: unit.clone(), on: on("restart-unit")? }));
         }
-        deeds.extend(self.fault.iter().map(|fault| ("fault", Doing::Fault(fault.clone()))));
-        deeds.extend(self.clear_faults.then_some(("clear-faults", Doing::ClearFaults)));
-        deeds.extend(self.kill_zookeeper.map(|n| ("kill-zookeeper", Doing::KillZooKeeper(n))));
-        deeds.extend(self.start_zookeeper.map(|n| ("start-zookeeper", Doing::StartZooKeeper(n))));
-        deeds.extend(self.check.iter().map(|check| ("check", Doing::Check(check.clone()))));
+        deeds.extend(self.fault.iter().map(|fault| ("fault", Deed::Fault(fault.clone()))));
+        deeds.extend(self.clear_faults.then_some(("clear-faults", Deed::ClearFaults)));
+        deeds.extend(self.kill_zookeeper.map(|n| ("kill-zookeeper", Deed::KillZooKeeper(n))));
+        deeds.extend(self.start_zookeeper.map(|n| ("start-zookeeper", Deed::StartZooKeeper(n))));
+        deeds.extend(self.check.iter().map(|check| ("check", Deed::Check(check.clone()))));
         match deeds.len() {
-            0 if self.say.is_some() => Ok(Doing::Say),
+            0 if self.say.is_some() => Ok(Deed::Say),
             0 => Err("a step needs one of wait, run, fail, terminate, reboot, stop, start, attach-slot, detach-slot, kill, restart-unit, fault, \
                       clear-faults, kill-zookeeper, start-zookeeper, check"
                 .into()),

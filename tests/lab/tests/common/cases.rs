@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use lab::world::{Known, World};
+use lab::lab_run::{InstanceInfo, LabRun};
 use region::model::{
     EniSpec, Event, GroupSpec, LaunchData, LaunchSource, Region, StackSpec, SubnetId, Tags, UpdateSpec,
     VolumeSpec,
 };
 
-use super::worlds::{MINUTE, made, run};
+use super::lab_runs::{MINUTE, made, run};
 
 /// ZooKeeper's one server.
 pub(crate) const ZOOKEEPER: &str = "10.0.1.200";
@@ -98,7 +98,7 @@ pub(crate) struct Case {
     /// Its name, and that of its cluster, group and stack.
     pub(crate) name: &'static str,
     /// Its instance.
-    pub(crate) on: Known,
+    pub(crate) on: InstanceInfo,
     /// Its volumes in the stage's order.
     pub(crate) volumes: Vec<String>,
     /// Its interfaces.
@@ -109,11 +109,11 @@ pub(crate) struct Case {
 pub(crate) type Staged = (&'static str, fn(&mut Stage));
 
 /// A lab with these cases, every instance up and idle.
-pub(crate) async fn staged(cases: &[Staged]) -> (World, Vec<Case>) {
-    let world = made(REGION).await;
+pub(crate) async fn staged(cases: &[Staged]) -> (LabRun, Vec<Case>) {
+    let lab = made(REGION).await;
     let mut staged = Vec::new();
     for (name, change) in cases {
-        let (volumes, enis) = world.served.with(|region| furnish(region, name, *change));
+        let (volumes, enis) = lab.served.with(|region| create_resources(region, name, *change));
         staged.push((*name, volumes, enis));
     }
     let mut ready = Vec::new();
@@ -124,13 +124,13 @@ pub(crate) async fn staged(cases: &[Staged]) -> (World, Vec<Case>) {
             }
             _ => None,
         };
-        let id = world.wait("its launch", MINUTE, 0, |entry| launched(&entry.event)).await.unwrap();
-        ready.push(Case { name, on: idle(&world, &id).await, volumes, enis });
+        let id = lab.wait("its launch", MINUTE, 0, |entry| launched(&entry.event)).await.unwrap();
+        ready.push(Case { name, on: idle(&lab, &id).await, volumes, enis });
     }
-    (world, ready)
+    (lab, ready)
 }
 
-fn furnish(region: &mut Region, name: &str, change: fn(&mut Stage)) -> (Vec<String>, Vec<String>) {
+fn create_resources(region: &mut Region, name: &str, change: fn(&mut Stage)) -> (Vec<String>, Vec<String>) {
     let mut stage = Stage::new(region, name);
     change(&mut stage);
     let user_data = stage.user_data();
@@ -167,13 +167,12 @@ fn furnish(region: &mut Region, name: &str, change: fn(&mut Stage)) -> (Vec<Stri
 }
 
 /// Waits until user-data has written the configuration.
-async fn idle(world: &World, id: &str) -> Known {
+async fn idle(lab: &LabRun, id: &str) -> InstanceInfo {
     let up = async {
         loop {
-            if let Ok(known) = world.find(id)
+            if let Ok(known) = lab.find(id)
                 && known.pid1.is_some()
-                && run(world, &known, "/usr/bin/test", &["-s", "/etc/berth/berth.toml"], MINUTE).await.code
-                    == 0
+                && run(lab, &known, "/usr/bin/test", &["-s", "/etc/berth/berth.toml"], MINUTE).await.code == 0
             {
                 return known;
             }

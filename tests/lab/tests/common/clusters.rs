@@ -7,13 +7,13 @@ use std::process::Command;
 
 use futures_util::stream::{self, StreamExt};
 use lab::instance::Ran;
+use lab::lab_run::{InstanceInfo, LabRun};
 use lab::volume::Volume;
-use lab::world::{Known, World};
 use lab::znodes::Nodes;
 use region::model::{AttachVolumeRequest, Caller, EniSpec, Event, LaunchSpec, VolumeSpec, VolumeState};
 use serde_json::Value;
 
-use super::worlds::{MINUTE, run, shell};
+use super::lab_runs::{MINUTE, run, shell};
 
 /// A lab with ZooKeeper and nothing else: cases make what they need.
 pub(crate) const EMPTY: &str = r#"
@@ -47,17 +47,17 @@ pub(crate) struct Slot {
 
 /// A cluster with its slots 0, 1, ... and one instance.
 pub(crate) struct Case<'a> {
-    pub(crate) world: &'a World,
+    pub(crate) lab: &'a LabRun,
     pub(crate) name: String,
-    pub(crate) on: Known,
+    pub(crate) on: InstanceInfo,
     pub(crate) slots: Vec<Slot>,
 }
 
 impl<'a> Case<'a> {
     /// The slots' volumes of 2 GiB have these values of `berth:format`; an empty one stands for no such tag.
-    pub(crate) async fn make(world: &'a World, name: &str, formats: &[&str]) -> Case<'a> {
-        let slots = formats.iter().enumerate().map(|(id, format)| slot(world, name, id, format)).collect();
-        let case = Case { world, name: name.to_owned(), on: instance(world).await, slots };
+    pub(crate) async fn make(lab: &'a LabRun, name: &str, formats: &[&str]) -> Case<'a> {
+        let slots = formats.iter().enumerate().map(|(id, format)| slot(lab, name, id, format)).collect();
+        let case = Case { lab, name: name.to_owned(), on: instance(lab).await, slots };
         case.configured("").await;
         case
     }
@@ -72,28 +72,28 @@ impl<'a> Case<'a> {
     /// Another instance goes on with the case; the one before is gone from EC2.
     pub(crate) async fn replaced(&mut self) {
         let gone = self.on.id.clone();
-        let from = self.world.journal_length();
-        self.world.served.with(|region| region.terminate_instance(&gone));
+        let from = self.lab.journal_length();
+        self.lab.served.with(|region| region.terminate_instance(&gone));
         let is_gone =
             |event: &Event| matches!(event, Event::InstanceTerminated { instance } if *instance == gone);
         self.seen("its end", from, is_gone).await;
-        self.on = instance(self.world).await;
+        self.on = instance(self.lab).await;
         self.configured("").await;
     }
 
     /// A shell line on the instance, which must succeed.
     pub(crate) async fn shell(&self, line: &str) -> String {
-        shell(self.world, &self.on, line).await
+        shell(self.lab, &self.on, line).await
     }
 
     /// A shell line on the instance, however it ends.
     pub(crate) async fn tried(&self, line: &str) -> Ran {
-        run(self.world, &self.on, "/bin/sh", &["-c", line], 2 * MINUTE).await
+        run(self.lab, &self.on, "/bin/sh", &["-c", line], 2 * MINUTE).await
     }
 
     /// `berth boot` to its end.
     pub(crate) async fn boot(&self) -> Ran {
-        run(self.world, &self.on, "berth", &["boot"], 2 * MINUTE).await
+        run(self.lab, &self.on, "berth", &["boot"], 2 * MINUTE).await
     }
 
     /// `berth boot`, which must make the broker of this slot ready.
@@ -106,23 +106,23 @@ impl<'a> Case<'a> {
 
     /// The image of a slot's volume.
     pub(crate) fn image(&self, slot: usize) -> Volume {
-        self.world.image(&self.slots[slot].volume).unwrap()
+        self.lab.image(&self.slots[slot].volume).unwrap()
     }
 
     /// Waits for an entry of the journal.
     pub(crate) async fn seen(&self, what: &str, from: usize, is: impl Fn(&Event) -> bool) {
         let what = format!("{what} of {}", self.name);
-        self.world.wait(&what, MINUTE, from, |entry| is(&entry.event).then_some(())).await.unwrap();
+        self.lab.wait(&what, MINUTE, from, |entry| is(&entry.event).then_some(())).await.unwrap();
     }
 
     /// A node of the case's Kafka is written by hand.
     pub(crate) async fn put(&self, path: &str, data: &Value) {
-        self.world.put_znode(&format!("/{}{path}", self.name), &data.to_string()).await.unwrap();
+        self.lab.put_znode(&format!("/{}{path}", self.name), &data.to_string()).await.unwrap();
     }
 
     /// All that ZooKeeper holds of the case.
     pub(crate) async fn znodes(&self) -> Nodes {
-        self.world.znodes(&[&format!("/{}", self.name)]).await.unwrap()
+        self.lab.znodes(&[&format!("/{}", self.name)]).await.unwrap()
     }
 
     /// One of berth's records: `slots/0`, `faults/0`; null where there is none.
@@ -135,7 +135,7 @@ impl<'a> Case<'a> {
     /// What was written to `berth:format` of a slot's volume since it was made.
     pub(crate) fn formats(&self, slot: usize) -> Vec<String> {
         let volume = &self.slots[slot].volume;
-        let changes = self.world.journal(0).into_iter().filter_map(|entry| match entry.event {
+        let changes = self.lab.journal(0).into_iter().filter_map(|entry| match entry.event {
             Event::TagsChanged { resource, tags } if resource == *volume => tags.get("berth:format").cloned(),
             _ => None,
         });
@@ -148,12 +148,12 @@ impl<'a> Case<'a> {
             matches!(event, Event::Call { caller: Some(caller), .. } if *caller == self.on.id)
                 && event.as_call() == Some((action, outcome))
         };
-        self.world.journal(0).iter().filter(|entry| is(&entry.event)).count()
+        self.lab.journal(0).iter().filter(|entry| is(&entry.event)).count()
     }
 
     /// What EC2 shows attached of the slots, and on whom.
     pub(crate) fn attached(&self) -> Vec<(String, String)> {
-        self.world.served.with(|region| {
+        self.lab.served.with(|region| {
             let mut found = Vec::new();
             for slot in &self.slots {
                 let volume = region.volume(&slot.volume).unwrap();
@@ -185,8 +185,8 @@ impl<'a> Case<'a> {
             device: device.to_owned(),
             ..AttachVolumeRequest::default()
         };
-        let before = self.world.journal_length();
-        self.world.served.with(|region| region.attach_volume(&Caller::admin(), request)).unwrap();
+        let before = self.lab.journal_length();
+        self.lab.served.with(|region| region.attach_volume(&Caller::admin(), request)).unwrap();
         self.seen(
             "an attachment by hand",
             before,
@@ -215,17 +215,17 @@ impl<'a> Case<'a> {
         }
         let unhealthy =
             |event: &Event| matches!(event, Event::HealthSet { instance, .. } if *instance == self.on.id);
-        assert!(!self.world.journal(0).iter().any(|entry| unhealthy(&entry.event)), "{name}");
+        assert!(!self.lab.journal(0).iter().any(|entry| unhealthy(&entry.event)), "{name}");
         println!("{name}: {last}");
     }
 }
 
-fn slot(world: &World, cluster: &str, id: usize, format: &str) -> Slot {
+fn slot(lab: &LabRun, cluster: &str, id: usize, format: &str) -> Slot {
     let mut tags = std::collections::BTreeMap::from([
         ("Name".to_owned(), format!("KAFKA-{id}")),
         ("berth:cluster".to_owned(), cluster.to_owned()),
     ]);
-    world.served.with(|region| {
+    lab.served.with(|region| {
         let subnet = region.subnets().find(|subnet| subnet.zone == ZONE).unwrap().id.clone();
         let eni = region.add_eni(EniSpec { subnet, tags: tags.clone(), ..EniSpec::default() });
         if !format.is_empty() {
@@ -244,9 +244,9 @@ pub(crate) fn volume(
 }
 
 /// An instance that is up and does nothing.
-async fn instance(world: &World) -> Known {
-    let from = world.journal_length();
-    let id = world.served.with(|region| {
+async fn instance(lab: &LabRun) -> InstanceInfo {
+    let from = lab.journal_length();
+    let id = lab.served.with(|region| {
         let subnet = region.subnets().find(|subnet| subnet.zone == ZONE).unwrap().id.clone();
         region.run_instance(LaunchSpec {
             subnet,
@@ -257,10 +257,10 @@ async fn instance(world: &World) -> Known {
         })
     });
     let runs = |event: &Event| matches!(event, Event::InstanceRunning { instance } if *instance == id);
-    world.wait("an instance", MINUTE, from, |entry| runs(&entry.event).then_some(())).await.unwrap();
+    lab.wait("an instance", MINUTE, from, |entry| runs(&entry.event).then_some(())).await.unwrap();
     let up = async {
         loop {
-            let known = world.find(&id).unwrap();
+            let known = lab.find(&id).unwrap();
             if known.pid1.is_some() {
                 return known;
             }
@@ -269,7 +269,7 @@ async fn instance(world: &World) -> Known {
         }
     };
     let known = tokio::time::timeout(MINUTE, up).await.unwrap();
-    shell(world, &known, "until test -e /run/units-are-started; do sleep 0.05; done").await;
+    shell(lab, &known, "until test -e /run/units-are-started; do sleep 0.05; done").await;
     known
 }
 

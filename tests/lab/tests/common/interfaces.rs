@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use lab::fabric::{Interface, configure_primary};
 use lab::instance::Ran;
+use lab::lab_run::{InstanceInfo, LabRun};
 use lab::netns;
-use lab::world::{Known, World};
 use region::model::{AttachEniRequest, Caller, DeleteRequest, EniSpec, Event, SubnetSpec};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::worlds::{MINUTE, run, shell};
+use super::lab_runs::{MINUTE, run, shell};
 
 /// How long a connection that is never answered is waited for: one SYN is sent again within it.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -37,9 +37,9 @@ imds-target-state = "100ms"
 }
 
 /// The slot's interface is made anew with these addresses; `cidr` is one more subnet of zone a.
-pub(crate) fn with_addresses(world: &mut World, addresses: &[Ipv4Addr], cidr: Option<&str>) {
-    let slot = &mut world.slots[0];
-    let eni = world.served.with(|region| {
+pub(crate) fn with_addresses(lab: &mut LabRun, addresses: &[Ipv4Addr], cidr: Option<&str>) {
+    let slot = &mut lab.slots[0];
+    let eni = lab.served.with(|region| {
         let old = region.eni(&slot.eni).unwrap().clone();
         let delete = DeleteRequest { id: old.id, ..DeleteRequest::default() };
         region.delete_network_interface(&Caller::admin(), delete).unwrap();
@@ -56,7 +56,7 @@ pub(crate) fn with_addresses(world: &mut World, addresses: &[Ipv4Addr], cidr: Op
     });
     (slot.eni, slot.address) = (eni, addresses[0]);
     if cidr.is_some() {
-        world.fabric().add_router(router(addresses[0])).unwrap();
+        lab.fabric().add_router(router(addresses[0])).unwrap();
     }
 }
 
@@ -67,8 +67,8 @@ pub(crate) fn router(address: Ipv4Addr) -> Ipv4Addr {
 }
 
 /// An operator attaches an interface; returns the name of its link, which is there.
-pub(crate) async fn attach(world: &World, eni: &str, on: &Known, card: u32) -> String {
-    let from = world.journal_length();
+pub(crate) async fn attach(lab: &LabRun, eni: &str, on: &InstanceInfo, card: u32) -> String {
+    let from = lab.journal_length();
     let request = AttachEniRequest {
         eni: eni.to_owned(),
         instance: on.id.clone(),
@@ -76,33 +76,33 @@ pub(crate) async fn attach(world: &World, eni: &str, on: &Known, card: u32) -> S
         network_card_index: Some(card),
         ..AttachEniRequest::default()
     };
-    world.served.with(|region| region.attach_network_interface(&Caller::admin(), request)).unwrap();
+    lab.served.with(|region| region.attach_network_interface(&Caller::admin(), request)).unwrap();
     let attached = |event: &Event| matches!(event, Event::EniAttached { eni: of, .. } if of == eni);
-    world.wait("the attachment", MINUTE, from, |e| attached(&e.event).then_some(())).await.unwrap();
-    appeared(world, on, &mac(world, eni)).await
+    lab.wait("the attachment", MINUTE, from, |e| attached(&e.event).then_some(())).await.unwrap();
+    appeared(lab, on, &mac(lab, eni)).await
 }
 
 /// The MAC address of an interface, by the region.
-pub(crate) fn mac(world: &World, eni: &str) -> String {
-    world.served.with(|region| region.eni(eni).unwrap().mac.clone())
+pub(crate) fn mac(lab: &LabRun, eni: &str) -> String {
+    lab.served.with(|region| region.eni(eni).unwrap().mac.clone())
 }
 
 /// The name of the link with this address, as soon as it is there.
-pub(crate) async fn appeared(world: &World, on: &Known, mac: &str) -> String {
+pub(crate) async fn appeared(lab: &LabRun, on: &InstanceInfo, mac: &str) -> String {
     let line = format!("until ip -o link | grep -q {mac}; do sleep 0.1; done; ip -o link | grep {mac}");
-    let shown = shell(world, on, &line).await;
+    let shown = shell(lab, on, &line).await;
     let name = shown.split(": ").nth(1).unwrap();
     name.split('@').next().unwrap().to_owned()
 }
 
 /// The port of the router at which an interface is plugged in; for the primary one: by the instance.
-pub(crate) fn port(world: &World, eni: &str) -> String {
-    world.fabric().port(eni).unwrap()
+pub(crate) fn port(lab: &LabRun, eni: &str) -> String {
+    lab.fabric().port(eni).unwrap()
 }
 
 /// The primary interface of an instance.
-pub(crate) fn primary(world: &World, of: &Known) -> String {
-    world.served.with(|region| {
+pub(crate) fn primary(lab: &LabRun, of: &InstanceInfo) -> String {
+    lab.served.with(|region| {
         let at =
             |eni: &region::model::Eni| eni.attachment.as_ref().map(|a| (a.instance.clone(), a.device_index));
         region.enis().find(|eni| at(eni) == Some((of.id.clone(), 0))).unwrap().id.clone()
@@ -110,16 +110,16 @@ pub(crate) fn primary(world: &World, of: &Known) -> String {
 }
 
 /// Another host of a subnet, with nothing but its address; the name of its namespace.
-pub(crate) fn neighbour(world: &World, address: Ipv4Addr) -> String {
+pub(crate) fn neighbour(lab: &LabRun, address: Ipv4Addr) -> String {
     let [.., c, d] = address.octets();
-    let name = format!("{}-n{c}x{d}", world.id());
-    world.fabric().add_namespace(&name).unwrap();
+    let name = format!("{}-n{c}x{d}", lab.id());
+    lab.fabric().add_namespace(&name).unwrap();
     let interface = Interface {
         eni: format!("neighbour-{address}"),
         mac: format!("06:00:00:00:{c:02x}:{d:02x}"),
         addresses: vec![address],
     };
-    world.fabric().plug(&interface, &name, "eth0").unwrap();
+    lab.fabric().plug(&interface, &name, "eth0").unwrap();
     configure_primary(&name, "eth0", address).unwrap();
     name
 }
@@ -142,13 +142,13 @@ pub(crate) enum Patience {
 }
 
 /// `berth boot` by hand, to its end.
-pub(crate) async fn boot(world: &World, on: &Known) -> Ran {
-    run(world, on, "berth", &["boot"], 3 * MINUTE).await
+pub(crate) async fn boot(lab: &LabRun, on: &InstanceInfo) -> Ran {
+    run(lab, on, "berth", &["boot"], 3 * MINUTE).await
 }
 
 /// `berth boot` that must succeed.
-pub(crate) async fn booted(world: &World, on: &Known) {
-    let ran = boot(world, on).await;
+pub(crate) async fn booted(lab: &LabRun, on: &InstanceInfo) {
+    let ran = boot(lab, on).await;
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
 }
 
@@ -160,11 +160,11 @@ pub(crate) struct Capture {
 
 impl Capture {
     /// Captures from now on what these hosts send and get.
-    pub(crate) async fn begin(world: &World, hosts: &[Ipv4Addr]) -> Capture {
+    pub(crate) async fn begin(lab: &LabRun, hosts: &[Ipv4Addr]) -> Capture {
         lab::commands::require(&["tcpdump"]).unwrap();
         let hosts: Vec<String> = hosts.iter().map(|host| format!("host {host}")).collect();
         let filter = format!("(tcp and ({})) or udp port 9", hosts.join(" or "));
-        let command = netns::command(world.fabric().fab(), "tcpdump");
+        let command = netns::command(lab.fabric().fab(), "tcpdump");
         let mut child = Command::from(command)
             // Without -s the buffer has room for eight frames of 256 KiB, and a busy machine loses the ninth.
             .args(["-i", "any", "-n", "--immediate-mode", "-l", "-s", "128", "-B", "8192", &filter])
@@ -191,8 +191,8 @@ impl Capture {
 
     /// Ends it; all frames until now. One socket sees every port in order, so what came before the datagram that is sent
     /// here is there when that is.
-    pub(crate) async fn end(mut self, world: &World) -> Frames {
-        netns::inside(world.srv(), || {
+    pub(crate) async fn end(mut self, lab: &LabRun) -> Frames {
+        netns::inside(lab.srv(), || {
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
             socket.send_to(b"the end", "10.0.9.1:9").unwrap();
             Ok(())

@@ -5,7 +5,7 @@ pub(crate) mod cases;
 pub(crate) mod clusters;
 pub(crate) mod interfaces;
 pub(crate) mod judged;
-pub(crate) mod worlds;
+pub(crate) mod lab_runs;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -4,10 +4,10 @@
 
 use crate::common::cases::{Case, Stage, Staged, ZOOKEEPER, plain, staged};
 use crate::common::judged::End;
-use crate::common::worlds::shell;
+use crate::common::lab_runs::shell;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use lab::world::World;
+use lab::lab_run::LabRun;
 use region::model::{Fault, FaultKind};
 use std::time::Duration;
 
@@ -19,55 +19,55 @@ const NO_SERVER: &str = "10.0.2.200:2181";
 const LATE: Duration = Duration::from_secs(10);
 
 /// A case: its name, its stage, and what happens in it.
-type Told = for<'a> fn(&'a World, &'a Case) -> LocalBoxFuture<'a, ()>;
+type Told = for<'a> fn(&'a LabRun, &'a Case) -> LocalBoxFuture<'a, ()>;
 type Story = (&'static str, fn(&mut Stage), Told);
 
-fn fault(world: &World, case: &Case, api: &str, action: &str, kind: FaultKind, count: Option<u32>) {
+fn fault(lab: &LabRun, case: &Case, api: &str, action: &str, kind: FaultKind, count: Option<u32>) {
     let (api, caller) = (Some(api.to_owned()), Some(case.on.id.clone()));
-    world.served.with(|region| {
+    lab.served.with(|region| {
         region.inject(Fault { api, caller, count, ..Fault::always(action, kind) });
     });
 }
 
-fn calm(world: &World, case: &Case) {
-    world.served.with(|region| region.clear_faults_of(&case.on.id));
+fn calm(lab: &LabRun, case: &Case) {
+    lab.served.with(|region| region.clear_faults_of(&case.on.id));
 }
 
 /// The boot gave up at the deadline for a control plane that is away; the instance is as it was.
-async fn gave_up(world: &World, case: &Case, end: &End, says: &[&str], told: &[&str]) {
+async fn gave_up(lab: &LabRun, case: &Case, end: &End, says: &[&str], told: &[&str]) {
     let sentence = end.sentence();
     println!("{} after {:?}: {sentence}", case.name, end.took);
     assert_eq!(end.code, 1, "{}: {}", case.name, end.said);
     for part in says {
         assert!(sentence.contains(part), "{}: {part:?} is not in: {sentence}", case.name);
     }
-    assert_eq!(case.told(world, 0), told, "{}: {}", case.name, end.said);
-    assert_eq!(case.unhealthy(world, 0), Vec::<String>::new(), "{}: {}", case.name, end.said);
+    assert_eq!(case.told(lab, 0), told, "{}: {}", case.name, end.said);
+    assert_eq!(case.unhealthy(lab, 0), Vec::<String>::new(), "{}: {}", case.name, end.said);
     assert!(end.took < Duration::from_secs(90), "{} took {:?}", case.name, end.took);
-    case.has_let_go(world).await;
+    case.has_let_go(lab).await;
 }
 
 /// The boot told what is due at the deadline, nobody was called unhealthy, and it went on.
-async fn goes_on(world: &World, case: &Case, says: &[&str], told: &[&str]) {
-    let end = case.boot_past_the_deadline(world, told).await;
+async fn goes_on(lab: &LabRun, case: &Case, says: &[&str], told: &[&str]) {
+    let end = case.boot_past_the_deadline(lab, told).await;
     println!("{} goes on after {:?}: {}", case.name, end.took, end.sentence());
     assert_eq!(end.code, 143, "{}: {}", case.name, end.said);
     for part in says {
         assert!(end.said.contains(part), "{}: {part:?} is not in: {}", case.name, end.said);
     }
-    assert_eq!(case.told(world, 0), told, "{}: {}", case.name, end.said);
-    assert_eq!(case.unhealthy(world, 0), Vec::<String>::new(), "{}: {}", case.name, end.said);
-    case.has_let_go(world).await;
+    assert_eq!(case.told(lab, 0), told, "{}: {}", case.name, end.said);
+    assert_eq!(case.unhealthy(lab, 0), Vec::<String>::new(), "{}: {}", case.name, end.said);
+    case.has_let_go(lab).await;
 }
 
 /// Something is away until a waiting step has said so for [`LATE`]; then the boot goes on to its good end.
-async fn late(world: &World, case: &Case, step: &str, back: impl AsyncFn()) {
+async fn late(lab: &LabRun, case: &Case, step: &str, back: impl AsyncFn()) {
     let away = async {
-        case.sees(world, step, |step| !step["waits_for"].is_null()).await;
+        case.sees(lab, step, |step| !step["waits_for"].is_null()).await;
         tokio::time::sleep(LATE).await;
         back().await;
     };
-    let (end, ()) = futures_util::join!(case.boots(world), away);
+    let (end, ()) = futures_util::join!(case.boots(lab), away);
     println!("{} after {:?}", case.name, end.took);
     assert!(end.took >= LATE, "{}", case.name);
 }
@@ -77,15 +77,15 @@ const ROLES: &str = "GET /latest/meta-data/iam/security-credentials/";
 
 /// Metadata lies, until a waiting step has said so for [`LATE`].
 fn lies<'a>(
-    world: &'a World,
+    lab: &'a LabRun,
     case: &'a Case,
     action: &'static str,
     kind: FaultKind,
     step: &'static str,
 ) -> LocalBoxFuture<'a, ()> {
     async move {
-        fault(world, case, "imds", action, kind, None);
-        late(world, case, step, async || calm(world, case)).await;
+        fault(lab, case, "imds", action, kind, None);
+        late(lab, case, step, async || calm(lab, case)).await;
     }
     .boxed_local()
 }
@@ -96,61 +96,61 @@ const LISTEN: &str = "ip address del 169.254.169.254/32 dev lo";
 
 fn stories() -> Vec<Story> {
     vec![
-        ("no-imds", plain, |world, case| {
+        ("no-imds", plain, |lab, case| {
             async {
-                case.route(world, "add", IMDS, "blackhole");
-                let end = case.boot_late(world).await;
+                case.route(lab, "add", IMDS, "blackhole");
+                let end = case.boot_late(lab).await;
                 let says = ["instance metadata (IMDSv2)", "timed out", "tried for 1", "HttpEndpoint"];
-                gave_up(world, case, &end, &says, &[]).await;
+                gave_up(lab, case, &end, &says, &[]).await;
             }
             .boxed_local()
         }),
-        ("imds-refused", plain, |world, case| {
+        ("imds-refused", plain, |lab, case| {
             async {
-                shell(world, &case.on, REFUSE).await;
-                let end = case.boot_late(world).await;
-                gave_up(world, case, &end, &["instance metadata (IMDSv2)", "refused", "tried for 1"], &[])
+                shell(lab, &case.on, REFUSE).await;
+                let end = case.boot_late(lab).await;
+                gave_up(lab, case, &end, &["instance metadata (IMDSv2)", "refused", "tried for 1"], &[])
                     .await;
             }
             .boxed_local()
         }),
-        ("imds-refuses-first", plain, |world, case| {
+        ("imds-refuses-first", plain, |lab, case| {
             async {
-                shell(world, &case.on, REFUSE).await;
-                late(world, case, "identify", async || drop(shell(world, &case.on, LISTEN).await)).await;
+                shell(lab, &case.on, REFUSE).await;
+                late(lab, case, "identify", async || drop(shell(lab, &case.on, LISTEN).await)).await;
             }
             .boxed_local()
         }),
-        ("imds-401-first", plain, |world, case| {
+        ("imds-401-first", plain, |lab, case| {
             async {
-                fault(world, case, "imds", "GET *", FaultKind::Unauthorized, None);
-                late(world, case, "identify", async || calm(world, case)).await;
+                fault(lab, case, "imds", "GET *", FaultKind::Unauthorized, None);
+                late(lab, case, "identify", async || calm(lab, case)).await;
             }
             .boxed_local()
         }),
-        ("imds-404-first", plain, |world, case| {
+        ("imds-404-first", plain, |lab, case| {
             async {
                 let not_found =
                     FaultKind::Refuse { status: 404, code: String::new(), message: "Not Found".into() };
-                fault(world, case, "imds", "*", not_found, None);
-                late(world, case, "identify", async || calm(world, case)).await;
+                fault(lab, case, "imds", "*", not_found, None);
+                late(lab, case, "identify", async || calm(lab, case)).await;
             }
             .boxed_local()
         }),
         // Answers with status 200 that are none: nothing of them is believed, and no library ends the run over them.
-        ("imds-page-first", plain, |world, case| lies(world, case, "GET *", FaultKind::Html, "identify")),
-        ("imds-empty-first", plain, |world, case| lies(world, case, "GET *", FaultKind::Empty, "identify")),
-        ("imds-endless-first", plain, |world, case| {
-            lies(world, case, "GET *", FaultKind::Large(50_000_000), "identify")
+        ("imds-page-first", plain, |lab, case| lies(lab, case, "GET *", FaultKind::Html, "identify")),
+        ("imds-empty-first", plain, |lab, case| lies(lab, case, "GET *", FaultKind::Empty, "identify")),
+        ("imds-endless-first", plain, |lab, case| {
+            lies(lab, case, "GET *", FaultKind::Large(50_000_000), "identify")
         }),
-        ("role-page-first", plain, |world, case| lies(world, case, ROLES, FaultKind::Html, "observe")),
+        ("role-page-first", plain, |lab, case| lies(lab, case, ROLES, FaultKind::Html, "observe")),
         (
             "no-role",
             |stage| (stage.profile, stage.metadata_tags) = (None, true),
-            |world, case| {
+            |lab, case| {
                 async {
                     // CloudFormation hears of it all the same: the identity document signs.
-                    goes_on(world, case, &["404", "it has no role", "instance profile"], &["FAILURE"]).await;
+                    goes_on(lab, case, &["404", "it has no role", "instance profile"], &["FAILURE"]).await;
                 }
                 .boxed_local()
             },
@@ -158,58 +158,57 @@ fn stories() -> Vec<Story> {
         (
             "no-role-no-tags",
             |stage| stage.profile = None,
-            |world, case| {
+            |lab, case| {
                 async {
                     // Without the tags nobody knows whom to tell: the stack's own time-out decides.
-                    goes_on(world, case, &["it has no role", "instance profile"], &[]).await;
+                    goes_on(lab, case, &["it has no role", "instance profile"], &[]).await;
                 }
                 .boxed_local()
             },
         ),
-        ("zookeeper-late", plain, |world, case| {
+        ("zookeeper-late", plain, |lab, case| {
             async {
-                case.route(world, "add", ZOOKEEPER, "unreachable");
-                late(world, case, "intend", async || case.route(world, "del", ZOOKEEPER, "unreachable"))
-                    .await;
+                case.route(lab, "add", ZOOKEEPER, "unreachable");
+                late(lab, case, "intend", async || case.route(lab, "del", ZOOKEEPER, "unreachable")).await;
             }
             .boxed_local()
         }),
         (
             "zookeeper-never",
             |stage| stage.zookeeper = NO_SERVER.into(),
-            |world, case| {
+            |lab, case| {
                 async {
                     let says = ["ZooKeeper", NO_SERVER, "is it up", "tried for"];
-                    goes_on(world, case, &says, &["FAILURE"]).await;
+                    goes_on(lab, case, &says, &["FAILURE"]).await;
                 }
                 .boxed_local()
             },
         ),
-        ("throttled-first", plain, |world, case| {
+        ("throttled-first", plain, |lab, case| {
             async {
-                fault(world, case, "ec2", "*", FaultKind::Throttle, None);
-                late(world, case, "observe", async || calm(world, case)).await;
+                fault(lab, case, "ec2", "*", FaultKind::Throttle, None);
+                late(lab, case, "observe", async || calm(lab, case)).await;
             }
             .boxed_local()
         }),
         (
             "throttled",
             |stage| stage.metadata_tags = true,
-            |world, case| {
+            |lab, case| {
                 async {
-                    fault(world, case, "ec2", "*", FaultKind::Throttle, None);
+                    fault(lab, case, "ec2", "*", FaultKind::Throttle, None);
                     let says = ["in eu-central-1a", "RequestLimitExceeded", "CloudTrail", "tried for"];
-                    goes_on(world, case, &says, &["FAILURE"]).await;
+                    goes_on(lab, case, &says, &["FAILURE"]).await;
                 }
                 .boxed_local()
             },
         ),
-        ("may-not-signal", plain, |world, case| {
+        ("may-not-signal", plain, |lab, case| {
             async {
-                fault(world, case, "cloudformation", "SignalResource", FaultKind::Unauthorized, Some(1));
-                let end = case.boots(world).await;
+                fault(lab, case, "cloudformation", "SignalResource", FaultKind::Unauthorized, Some(1));
+                let end = case.boots(lab).await;
                 assert!(end.said.contains("the identity document does"), "{}", end.said);
-                let all = case.calls(world, 0, "SignalResource", |_, outcome| Some(outcome.to_owned()));
+                let all = case.calls(lab, 0, "SignalResource", |_, outcome| Some(outcome.to_owned()));
                 assert_eq!(all, ["AccessDenied", "ok"]);
             }
             .boxed_local()
@@ -217,16 +216,16 @@ fn stories() -> Vec<Story> {
         (
             "nobody-listens",
             |stage| stage.stack_is_complete = true,
-            |world, case| {
+            |lab, case| {
                 async {
-                    let end = case.boot(world).await;
-                    assert_eq!((end.code, case.told(world, 0).len()), (0, 0), "{}", end.said);
-                    let step = case.step(world, "signal").await.unwrap();
+                    let end = case.boot(lab).await;
+                    assert_eq!((end.code, case.told(lab, 0).len()), (0, 0), "{}", end.said);
+                    let step = case.step(lab, "signal").await.unwrap();
                     assert!(
                         step["facts"].to_string().contains("UPDATE_COMPLETE state and cannot be signaled"),
                         "{step}"
                     );
-                    case.holds(world).await;
+                    case.holds(lab).await;
                 }
                 .boxed_local()
             },
@@ -238,7 +237,7 @@ fn stories() -> Vec<Story> {
 async fn a_control_plane_that_is_away_is_waited_for_and_at_the_deadline_told_as_a_failure_only() {
     let stories = stories();
     let stages: Vec<Staged> = stories.iter().map(|s| (s.0, s.1)).collect();
-    let (world, cases) = staged(&stages).await;
-    join_all(stories.iter().zip(&cases).map(|(story, case)| story.2(&world, case))).await;
-    world.end(false).await.unwrap();
+    let (lab, cases) = staged(&stages).await;
+    join_all(stories.iter().zip(&cases).map(|(story, case)| story.2(&lab, case))).await;
+    lab.end(false).await.unwrap();
 }

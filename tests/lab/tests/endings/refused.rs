@@ -3,9 +3,9 @@
 
 use crate::common::cases::{Case, SILENT, Stage, Staged, WORD, plain, staged};
 use crate::common::judged::End;
-use crate::common::worlds::shell;
+use crate::common::lab_runs::shell;
 use futures_util::future::join_all;
-use lab::world::World;
+use lab::lab_run::LabRun;
 use region::model::{AttachVolumeRequest, Caller, Fault, FaultKind};
 use std::time::Duration;
 
@@ -116,30 +116,30 @@ fn refusals() -> Vec<Row> {
 }
 
 impl Row {
-    async fn holds(&self, world: &World, case: &Case) {
+    async fn holds(&self, lab: &LabRun, case: &Case) {
         for (action, kind) in &self.faults {
             let caller = Some(case.on.id.clone());
-            world.served.with(|region| {
+            lab.served.with(|region| {
                 region.inject(Fault { caller, ..Fault::always(action, kind.clone()) });
             });
         }
-        let end = case.boot_late(world).await;
+        let end = case.boot_late(lab).await;
         println!("{} after {:?}: {}", self.name, end.took, end.sentence());
-        self.ends.hold(world, case, &end).await;
-        case.has_let_go(world).await;
+        self.ends.hold(lab, case, &end).await;
+        case.has_let_go(lab).await;
     }
 }
 
 impl Ends<'_> {
-    async fn hold(&self, world: &World, case: &Case, end: &End) {
+    async fn hold(&self, lab: &LabRun, case: &Case, end: &End) {
         let name = case.name;
         let sentence = end.sentence();
         assert_eq!(end.code, self.code, "{name}: {}", end.said);
         for part in &self.says {
             assert!(sentence.contains(part), "{name}: {part:?} is not in: {sentence}");
         }
-        assert_eq!(case.told(world, 0), self.told, "{name}: {}", end.said);
-        assert_eq!(case.unhealthy(world, 0), self.unhealthy, "{name}: {}", end.said);
+        assert_eq!(case.told(lab, 0), self.told, "{name}: {}", end.said);
+        assert_eq!(case.unhealthy(lab, 0), self.unhealthy, "{name}: {}", end.said);
         // Beside the deadline: the unwinding with its spaced reads, the telling, and a machine that others use too.
         assert!(end.took < Duration::from_secs(75), "{name} took {:?}", end.took);
     }
@@ -159,8 +159,8 @@ fn three_defects(stage: &mut Stage) {
     stage.volumes[2].volume_type = "io2".into();
 }
 
-async fn passes_over(world: &World, case: &Case) {
-    let end = case.boots(world).await;
+async fn passes_over(lab: &LabRun, case: &Case) {
+    let end = case.boots(lab).await;
     assert!(end.said.contains("broker 3 is ready"), "{}", end.said);
     let parts = [&case.enis[0], &case.enis[4], &case.volumes[1], &case.volumes[4], &case.volumes[2]];
     let chosen = end.said.lines().find(|line| line.contains("slot 3 chosen")).unwrap_or_default();
@@ -169,54 +169,54 @@ async fn passes_over(world: &World, case: &Case) {
 }
 
 /// An operator brought the volume, and it goes with the instance.
-async fn deleted_on_termination(world: &World, case: &Case) {
+async fn deleted_on_termination(lab: &LabRun, case: &Case) {
     let request = AttachVolumeRequest {
         volume: case.volumes[0].clone(),
         instance: case.on.id.clone(),
         device: "/dev/sdf".into(),
         ..AttachVolumeRequest::default()
     };
-    world.served.with(|region| {
+    lab.served.with(|region| {
         region.attach_volume(&Caller::admin(), request).unwrap();
         region.set_delete_on_termination(&case.volumes[0], true);
     });
-    let end = case.boot_late(world).await;
+    let end = case.boot_late(lab).await;
     println!("{} after {:?}: {}", case.name, end.took, end.sentence());
     let says =
         vec![case.volumes[0].as_str(), "DeleteOnTermination=true", "it is detached; start berth again"];
     let ends = Ends { code: 78, says, told: FAILURE, unhealthy: &[] };
-    ends.hold(world, case, &end).await;
-    case.has_let_go(world).await;
+    ends.hold(lab, case, &end).await;
+    case.has_let_go(lab).await;
 }
 
 /// The slot stays with its holder: what it holds is whole, and the operator's own log says why its service does not start.
-async fn dies_at_once(world: &World, case: &Case) {
-    let end = case.boot_past_the_deadline(world, FAILURE).await;
+async fn dies_at_once(lab: &LabRun, case: &Case) {
+    let end = case.boot_past_the_deadline(lab, FAILURE).await;
     println!("{} after {:?}: {}", case.name, end.took, end.sentence());
     for part in ["kafka.service is failed (", "broker 0", "journalctl -u kafka.service"] {
         assert!(end.said.contains(part), "{part:?} is not in: {}", end.said);
     }
     // Who keeps a slot never stops trying.
-    assert_eq!((end.code, case.told(world, 0)), (143, vec!["FAILURE".to_owned()]), "{}", end.said);
-    assert_eq!(case.unhealthy(world, 0), Vec::<String>::new(), "{}", end.said);
-    case.holds(world).await;
+    assert_eq!((end.code, case.told(lab, 0)), (143, vec!["FAILURE".to_owned()]), "{}", end.said);
+    assert_eq!(case.unhealthy(lab, 0), Vec::<String>::new(), "{}", end.said);
+    case.holds(lab).await;
 }
 
 /// A broker that recovers its logs looks the same: it is waited for past the deadline, and nothing is told until it is there.
-async fn hangs(world: &World, case: &Case) {
+async fn hangs(lab: &LabRun, case: &Case) {
     let long_after = async {
         // The deadline has passed when 15 s are over; the wait is the case.
-        case.sees(world, "start", |step| !step["waits_for"].is_null()).await;
+        case.sees(lab, "start", |step| !step["waits_for"].is_null()).await;
         tokio::time::sleep(Duration::from_secs(30)).await;
-        assert_eq!((case.told(world, 0), case.unhealthy(world, 0)), (vec![], vec![]), "{}", case.name);
-        let step = case.step(world, "start").await.unwrap();
+        assert_eq!((case.told(lab, 0), case.unhealthy(lab, 0)), (vec![], vec![]), "{}", case.name);
+        let step = case.step(lab, "start").await.unwrap();
         let waits = step["waits_for"].as_str().unwrap();
         assert!(waits.contains("broker 0 to register, kafka.service active for"), "{waits}");
-        shell(world, &case.on, WORD).await;
+        shell(lab, &case.on, WORD).await;
     };
-    let (end, ()) = futures_util::join!(case.boot_late(world), long_after);
-    assert_eq!((end.code, case.told(world, 0)), (0, vec!["SUCCESS".to_owned()]), "{}", end.said);
-    case.holds(world).await;
+    let (end, ()) = futures_util::join!(case.boot_late(lab), long_after);
+    assert_eq!((end.code, case.told(lab, 0)), (0, vec!["SUCCESS".to_owned()]), "{}", end.said);
+    case.holds(lab).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -225,18 +225,18 @@ async fn what_ec2_refuses_or_shows_ends_the_boot_with_its_sentence_and_nothing_l
     let mut stages: Vec<Staged> = rows.iter().map(|row| (row.name, row.stage)).collect();
     stages.push(("three-defects", three_defects));
     stages.push(("goes-with-me", plain));
-    let (world, cases) = staged(&stages).await;
-    let refused = join_all(rows.iter().zip(&cases).map(|(row, case)| row.holds(&world, case)));
+    let (lab, cases) = staged(&stages).await;
+    let refused = join_all(rows.iter().zip(&cases).map(|(row, case)| row.holds(&lab, case)));
     let [defects, mine] = &cases[rows.len()..] else { unreachable!("two more stages than rows") };
-    futures_util::join!(refused, passes_over(&world, defects), deleted_on_termination(&world, mine));
-    world.end(false).await.unwrap();
+    futures_util::join!(refused, passes_over(&lab, defects), deleted_on_termination(&lab, mine));
+    lab.end(false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unit_that_fails_for_good_is_told_and_one_that_is_silent_is_waited_for() {
     let stages: [Staged; 2] =
         [("dies-at-once", |stage| stage.prepare = DIES), ("hangs", |stage| stage.prepare = SILENT)];
-    let (world, cases) = staged(&stages).await;
-    futures_util::join!(dies_at_once(&world, &cases[0]), hangs(&world, &cases[1]));
-    world.end(false).await.unwrap();
+    let (lab, cases) = staged(&stages).await;
+    futures_util::join!(dies_at_once(&lab, &cases[0]), hangs(&lab, &cases[1]));
+    lab.end(false).await.unwrap();
 }

@@ -5,10 +5,10 @@
 
 use crate::common::cases::{Case, SILENT, Stage, Staged, WORD, ZOOKEEPER, plain, staged};
 use crate::common::judged::LIMIT;
-use crate::common::worlds::{run, shell};
+use crate::common::lab_runs::{run, shell};
 use futures_util::future::join_all;
 use lab::instance::ran;
-use lab::world::World;
+use lab::lab_run::LabRun;
 use lab::znodes::Nodes;
 use region::model::{Fault, FaultKind};
 use serde_json::Value;
@@ -73,10 +73,10 @@ fn steps() -> Vec<Step> {
 
 const FOR_EVER: FaultKind = FaultKind::Slow(600_000);
 
-async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &Step) {
+async fn ended_by(lab: &LabRun, case: &Case, signal: &str, code: i32, step: &Step) {
     let inject = |action: &str, kind: FaultKind| {
         let caller = Some(case.on.id.clone());
-        world.served.with(|region| region.inject(Fault { caller, ..Fault::always(action, kind) }));
+        lab.served.with(|region| region.inject(Fault { caller, ..Fault::always(action, kind) }));
     };
     match &step.4 {
         Held::Late(action) => inject(action, FOR_EVER),
@@ -85,23 +85,23 @@ async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &St
             inject(late, FOR_EVER);
         }
         Held::Until(_) | Held::Behind => {}
-        Held::Silence => case.route_of_slot(world, "add", ZOOKEEPER, "blackhole"),
-        Held::Queue => locked(world, case, "create").await,
+        Held::Silence => case.route_of_slot(lab, "add", ZOOKEEPER, "blackhole"),
+        Held::Queue => locked(lab, case, "create").await,
     }
-    let from = world.journal_length();
+    let from = lab.journal_length();
     let meanwhile = async {
         if matches!(step.4, Held::Behind) {
-            case.sees(world, "start", |story| !story["waits_for"].is_null()).await;
-            partition(world, case, "create", "[1]").await;
-            shell(world, &case.on, WORD).await;
+            case.sees(lab, "start", |story| !story["waits_for"].is_null()).await;
+            partition(lab, case, "create", "[1]").await;
+            shell(lab, &case.on, WORD).await;
         }
-        under_way(world, case, step).await;
-        status_says_so(world, case, step).await;
+        under_way(lab, case, step).await;
+        status_says_so(lab, case, step).await;
         let line =
             format!("kill -{signal} $(sed -n 's/.*\"process\": \\([0-9]*\\).*/\\1/p' /run/berth/boot.json)");
-        shell(world, &case.on, &line).await;
+        shell(lab, &case.on, &line).await;
     };
-    let (end, ()) = futures_util::join!(case.boot(world), meanwhile);
+    let (end, ()) = futures_util::join!(case.boot(lab), meanwhile);
     let name = case.name;
     assert_eq!(end.code, code, "{name}: {}", end.said);
     let sentence = end.sentence();
@@ -110,31 +110,31 @@ async fn ended_by(world: &World, case: &Case, signal: &str, code: i32, step: &St
     for part in [&format!("ended by SIG{signal} at: "), step.2, told, "the next run goes on"] {
         assert!(sentence.contains(part), "{name}: {part:?} is not in: {sentence}");
     }
-    let heard = case.told(world, from);
+    let heard = case.told(lab, from);
     assert!(heard.is_empty() || step.2 == "signal", "{name}: {heard:?}");
-    assert_eq!(case.unhealthy(world, from), Vec::<String>::new(), "{name}");
-    case.keeps_nobody_waiting(world).await;
+    assert_eq!(case.unhealthy(lab, from), Vec::<String>::new(), "{name}");
+    case.keeps_nobody_waiting(lab).await;
 
-    world.served.with(|region| region.clear_faults_of(&case.on.id));
+    lab.served.with(|region| region.clear_faults_of(&case.on.id));
     match step.4 {
-        Held::Until(line) => drop(shell(world, &case.on, line).await),
-        Held::Silence => case.route_of_slot(world, "del", ZOOKEEPER, "blackhole"),
-        Held::Behind => partition(world, case, "set", "[0,1]").await,
-        Held::Queue => locked(world, case, "delete").await,
+        Held::Until(line) => drop(shell(lab, &case.on, line).await),
+        Held::Silence => case.route_of_slot(lab, "del", ZOOKEEPER, "blackhole"),
+        Held::Behind => partition(lab, case, "set", "[0,1]").await,
+        Held::Queue => locked(lab, case, "delete").await,
         Held::Late(_) | Held::GivenUp(..) => {}
     }
-    let again = case.boot(world).await;
+    let again = case.boot(lab).await;
     assert_eq!(again.code, 0, "{name}: {}", again.said);
-    let told = case.told(world, 0);
+    let told = case.told(lab, 0);
     assert!(told.iter().all(|word| word == "SUCCESS") && !told.is_empty(), "{name}: {told:?}");
-    case.holds(world).await;
+    case.holds(lab).await;
     println!("{name}: the next run took {:?}", again.took);
 }
 
 /// A person who looks just now is told of the step, and of nothing that is not so: a source that keeps its answer is named.
-async fn status_says_so(world: &World, case: &Case, step: &Step) {
+async fn status_says_so(lab: &LabRun, case: &Case, step: &Step) {
     let looked = std::time::Instant::now();
-    let ran = run(world, &case.on, "/usr/bin/berth", &["status", "--json"], LIMIT).await;
+    let ran = run(lab, &case.on, "/usr/bin/berth", &["status", "--json"], LIMIT).await;
     let took = looked.elapsed();
     let said: Value =
         serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{e}: {}{}", ran.out, ran.err));
@@ -152,7 +152,7 @@ async fn status_says_so(world: &World, case: &Case, step: &Step) {
 
 /// Writes the state of the one partition of the one topic, as the controller does: its leader is broker 1, and the slot's
 /// broker 0 is its other replica.
-async fn partition(world: &World, case: &Case, how: &str, isr: &str) {
+async fn partition(lab: &LabRun, case: &Case, how: &str, isr: &str) {
     let topics = format!("/{}/brokers/topics", case.name);
     let state = format!(r#"{{"controller_epoch":1,"leader":1,"version":1,"leader_epoch":0,"isr":{isr}}}"#);
     let topic = r#"{"version":2,"partitions":{"0":[1,0]},"adding_replicas":{},"removing_replicas":{}}"#;
@@ -163,16 +163,16 @@ async fn partition(world: &World, case: &Case, how: &str, isr: &str) {
         lines.extend(["partitions", "partitions/0"].map(|p| format!("create {topics}/t/{p}")));
     }
     lines.push(format!("{how} {topics}/t/partitions/0/state {state}"));
-    let nodes = tell_zookeeper(world, &lines, &topics).await;
+    let nodes = tell_zookeeper(lab, &lines, &topics).await;
     assert!(nodes.iter().any(|(path, node)| path.ends_with("/state") && node.data == state), "{nodes:?}");
 }
 
 /// Somebody has the lock, as an operator's node that no session's end removes.
-async fn locked(world: &World, case: &Case, how: &str) {
+async fn locked(lab: &LabRun, case: &Case, how: &str) {
     let lock = format!("/{0}/berth/{0}/lock", case.name);
     let mut lines = if how == "create" { created(&lock) } else { Vec::new() };
     lines.push(format!("{how} {lock}/n-0000000000"));
-    let nodes = tell_zookeeper(world, &lines, &lock).await;
+    let nodes = tell_zookeeper(lab, &lines, &lock).await;
     assert_eq!(nodes.keys().any(|path| path.ends_with("/n-0000000000")), how == "create", "{nodes:?}");
 }
 
@@ -183,50 +183,49 @@ fn created(path: &str) -> Vec<String> {
 }
 
 /// Gives ZooKeeper's own client these lines; what is at and below a path then.
-async fn tell_zookeeper(world: &World, lines: &[String], below: &str) -> Nodes {
+async fn tell_zookeeper(lab: &LabRun, lines: &[String], below: &str) -> Nodes {
     let line = format!(
         "java -cp \"$KAFKA_JARS/*\" org.apache.zookeeper.ZooKeeperMain -server {ZOOKEEPER}:2181 <<'END'\n{}\nEND\n",
         lines.join("\n")
     );
-    let mut command = world.clients.command("sh");
+    let mut command = lab.clients.command("sh");
     command.args(["-c", &line]);
     ran(command, LIMIT).await.unwrap();
-    world.znodes(&[below]).await.unwrap()
+    lab.znodes(&[below]).await.unwrap()
 }
 
 /// The step has begun, and has come to what holds it.
-async fn under_way(world: &World, case: &Case, step: &Step) {
-    case.sees(world, step.2, |story| story["ended"].is_null()).await;
+async fn under_way(lab: &LabRun, case: &Case, step: &Step) {
+    case.sees(lab, step.2, |story| story["ended"].is_null()).await;
     let asked = match &step.4 {
         Held::Late(action) | Held::GivenUp(_, action) => *action,
         Held::Until(_) if step.2 == "storage" => {
             let line = "until pgrep -f usr/sbin/mkfs.xfs >/dev/null; do sleep 0.1; done";
-            let ran = run(world, &case.on, "/bin/sh", &["-c", line], LIMIT).await;
+            let ran = run(lab, &case.on, "/bin/sh", &["-c", line], LIMIT).await;
             assert_eq!(ran.code, 0, "{}", ran.err);
             return;
         }
         _ => {
-            case.sees(world, step.2, |story| !story["waits_for"].is_null()).await;
+            case.sees(lab, step.2, |story| !story["waits_for"].is_null()).await;
             return;
         }
     };
     let pattern = asked.trim_end_matches('*');
-    world
-        .wait(asked, LIMIT, 0, |entry| match &entry.event {
-            region::model::Event::Call { action, caller: Some(caller), .. } => {
-                (*caller == case.on.id && action.starts_with(pattern)).then_some(())
-            }
-            _ => None,
-        })
-        .await
-        .unwrap();
+    lab.wait(asked, LIMIT, 0, |entry| match &entry.event {
+        region::model::Event::Call { action, caller: Some(caller), .. } => {
+            (*caller == case.on.id && action.starts_with(pattern)).then_some(())
+        }
+        _ => None,
+    })
+    .await
+    .unwrap();
 }
 
 async fn at_each_step(steps: &[Step], name: fn(&Step) -> &'static str, signal: &str, code: i32) {
     let stages: Vec<Staged> = steps.iter().map(|step| (name(step), step.3)).collect();
-    let (world, cases) = staged(&stages).await;
-    join_all(steps.iter().zip(&cases).map(|(step, case)| ended_by(&world, case, signal, code, step))).await;
-    world.end(false).await.unwrap();
+    let (lab, cases) = staged(&stages).await;
+    join_all(steps.iter().zip(&cases).map(|(step, case)| ended_by(&lab, case, signal, code, step))).await;
+    lab.end(false).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Following the region's journal: each entry becomes an act for the instance that it is about. Acts of one instance are
 //! done in order, those of different instances side by side.
 
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use region::model::{Entry, Event};
 use region::wire::Served;
 use tokio::sync::{mpsc, watch};
 
-use super::{Inner, Known, Shared, write_line};
-use crate::error::{Doing, Error, Result};
+use super::{Inner, InstanceInfo, Shared};
+use crate::error::{Context, Error, Result};
 use crate::fabric::Interface;
 use crate::instance::{Instance, Launched, log_file};
 use crate::volume::Volume;
@@ -55,7 +56,7 @@ fn react(inner: &Arc<Inner>, entry: &Entry) -> Result<()> {
                 inner.shared().roots.insert(root.clone());
             }
             let address: Ipv4Addr =
-                address.parse().doing(|| format!("understand the address {address} of {instance}"))?;
+                address.parse().context(|| format!("understand the address {address} of {instance}"))?;
             let launched = Launched {
                 id: instance.clone(),
                 zone: zone.clone(),
@@ -96,7 +97,7 @@ fn react(inner: &Arc<Inner>, entry: &Entry) -> Result<()> {
         Event::EniAttached { eni, instance, device_index, mac, addresses, .. } if *device_index > 0 => {
             let addresses =
                 addresses.iter().map(|a| a.parse::<Ipv4Addr>()).collect::<std::result::Result<Vec<_>, _>>();
-            let addresses = addresses.doing(|| format!("understand the addresses of {eni}"))?;
+            let addresses = addresses.context(|| format!("understand the addresses of {eni}"))?;
             let interface = Interface { eni: eni.clone(), mac: mac.clone(), addresses };
             inner.shared().held.insert(eni.clone(), instance.clone());
             send(inner, instance, Act::PlugInterface(*device_index, interface));
@@ -127,7 +128,7 @@ fn launch(inner: &Arc<Inner>, launched: Launched) {
     let mut shared = inner.shared();
     let letter = launched.zone.chars().last().unwrap_or('a');
     let nth = shared.instances.values().filter(|known| known.zone == launched.zone).count() + 1;
-    let known = Known {
+    let known = InstanceInfo {
         label: format!("{letter}{nth}"),
         id: launched.id.clone(),
         zone: launched.zone.clone(),
@@ -198,13 +199,13 @@ async fn live(inner: Arc<Inner>, mut instance: Instance, mut acts: mpsc::Unbound
 fn write_list(inner: &Inner) -> Result<()> {
     // Held over the write: several instances change at the same moment.
     let shared = inner.shared();
-    let list: Vec<&Known> = shared.order.iter().filter_map(|id| shared.instances.get(id)).collect();
+    let list: Vec<&InstanceInfo> = shared.order.iter().filter_map(|id| shared.instances.get(id)).collect();
     let path = inner.ledger.dir().join("instances.json");
-    let text = serde_json::to_string_pretty(&list).doing(|| "list the instances".into())?;
+    let text = serde_json::to_string_pretty(&list).context(|| "list the instances".into())?;
     let new = path.with_extension("new");
     std::fs::write(&new, text)
         .and_then(|()| std::fs::rename(&new, &path))
-        .doing(|| format!("write {}", path.display()))
+        .context(|| format!("write {}", path.display()))
 }
 
 fn note_state(inner: &Inner, entry: &Entry) -> Result<()> {
@@ -286,4 +287,11 @@ fn tell(inner: &Inner, entry: &Entry) {
 
 fn slot_of(shared: &Shared, resource: &str) -> Option<u32> {
     shared.slots.iter().find(|slot| slot.volume == resource || slot.eni == resource).map(|slot| slot.id)
+}
+
+/// Appends to the kept journal.
+fn write_line(file: &mut std::fs::File, entry: &Entry) -> Result<()> {
+    let mut line = serde_json::to_string(entry).context(|| "write a journal line".into())?;
+    line.push('\n');
+    file.write_all(line.as_bytes()).context(|| "write the journal".into())
 }

@@ -1,5 +1,5 @@
-//! What a world stands on and what several may share, one after the other: the fabric, the image of the instances, ZooKeeper,
-//! and formatted disks to copy. A world that follows another on the same ground begins in a second; what the one wrote to
+//! What a lab stands on and what several may share, one after the other: the fabric, the image of the instances, ZooKeeper,
+//! and formatted disks to copy. A run that follows another on the same base begins in a second; what the one wrote to
 //! ZooKeeper the next must not meet, so each has a chroot of its own.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::commands::require;
-use crate::error::{Doing, Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::fabric::Fabric;
 use crate::host::Host;
 use crate::image::{Image, Service};
@@ -17,24 +17,24 @@ use crate::ledger::Ledger;
 use crate::story::Story;
 use crate::zookeeper::Ensemble;
 
-/// The ground of a world.
+/// What a run stands on.
 #[derive(Debug, Clone)]
-pub struct Ground {
+pub struct SharedBase {
     pub(crate) fabric: Arc<Fabric>,
     pub(crate) image: Image,
     pub(crate) ensemble: Arc<Mutex<Option<Ensemble>>>,
-    /// Where formatted disks are kept for copies; none for a world that makes its own.
+    /// Where formatted disks are kept for copies; none for a run that makes its own.
     pub(crate) disks: Option<PathBuf>,
 }
 
-impl Ground {
+impl SharedBase {
     pub(crate) async fn make(
         ledger: &Arc<Ledger>,
         service: Service,
         zookeeper: usize,
         disks: Option<PathBuf>,
         story: &Story,
-    ) -> Result<Ground> {
+    ) -> Result<SharedBase> {
         let fabric = Arc::new(Fabric::make(Arc::clone(ledger))?);
         let image = Image::bake(ledger, service, service != Service::None)?;
         let ensemble = match zookeeper {
@@ -45,31 +45,31 @@ impl Ground {
                 Some(story.wait("ZooKeeper", Duration::from_secs(60), starting).await??)
             }
         };
-        Ok(Ground { fabric, image, ensemble: Arc::new(Mutex::new(ensemble)), disks })
+        Ok(SharedBase { fabric, image, ensemble: Arc::new(Mutex::new(ensemble)), disks })
     }
 }
 
-/// A ground for several worlds, with a ledger of its own.
+/// A base for several runs, with a ledger of its own.
 #[derive(Debug)]
-pub struct Lasting {
-    ground: Ground,
+pub struct LastingBase {
+    base: SharedBase,
     ledger: Arc<Ledger>,
     before: Host,
     ended: bool,
 }
 
-impl Lasting {
+impl LastingBase {
     /// Makes it.
-    pub async fn make(service: Service, zookeeper: usize, story: &Story) -> Result<Lasting> {
+    pub async fn make(service: Service, zookeeper: usize, story: &Story) -> Result<LastingBase> {
         let before = Host::read()?;
         let ledger = Arc::new(Ledger::open()?);
         let disks = ledger.data().join("disks");
         let made = async {
-            std::fs::create_dir_all(&disks).doing(|| format!("make {}", disks.display()))?;
-            Ground::make(&ledger, service, zookeeper, Some(disks), story).await
+            std::fs::create_dir_all(&disks).context(|| format!("make {}", disks.display()))?;
+            SharedBase::make(&ledger, service, zookeeper, Some(disks), story).await
         };
         match made.await {
-            Ok(ground) => Ok(Lasting { ground, ledger, before, ended: false }),
+            Ok(base) => Ok(LastingBase { base, ledger, before, ended: false }),
             Err(error) => {
                 ledger.close(true)?;
                 Err(error)
@@ -77,20 +77,20 @@ impl Lasting {
         }
     }
 
-    /// What a world is made on.
-    pub fn ground(&self) -> &Ground {
-        &self.ground
+    /// What a run is made on.
+    pub fn base(&self) -> &SharedBase {
+        &self.base
     }
 
     /// The ensemble.
     pub fn ensemble(&self) -> &Mutex<Option<Ensemble>> {
-        &self.ground.ensemble
+        &self.base.ensemble
     }
 
     /// Takes it down, and asserts that nothing is left of it.
     pub async fn end(mut self) -> Result<()> {
         self.ended = true;
-        drop(self.ground.ensemble.lock().await.take());
+        drop(self.base.ensemble.lock().await.take());
         self.ledger.close(false)?;
         let left = self.before.left_by(self.ledger.id(), &Host::read()?);
         if left.is_empty() {
@@ -100,12 +100,12 @@ impl Lasting {
     }
 }
 
-impl Drop for Lasting {
+impl Drop for LastingBase {
     fn drop(&mut self) {
         if self.ended {
             return;
         }
-        if let Ok(mut ensemble) = self.ground.ensemble.try_lock() {
+        if let Ok(mut ensemble) = self.base.ensemble.try_lock() {
             drop(ensemble.take());
         }
         if let Err(error) = self.ledger.close(false) {

@@ -9,7 +9,7 @@ use region::model::{
     EniSpec, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, StackSpec, SubnetSpec, VolumeSpec,
 };
 
-use super::{GROUP, STACK, SlotMade, World};
+use super::{GROUP, LabRun, STACK, SlotMade};
 use crate::commands::run;
 use crate::error::{Error, Result};
 use crate::fabric::{ZONES, subnet_cidr, zone, zookeeper};
@@ -23,7 +23,7 @@ use crate::zookeeper::PORT;
 /// The last part of the first slot's address.
 const FIRST_HOST: usize = 50;
 
-impl World {
+impl LabRun {
     /// Launches the group and the other instances, all at this moment.
     pub fn launch(&self) -> Result<()> {
         if let Some(group) = &self.scenario.group {
@@ -104,7 +104,7 @@ fn subnet(region: &Region, letter: &str) -> Result<String> {
     found.ok_or_else(|| Error::new(format!("no subnet in {zone}")))
 }
 
-/// The image of the n-th slot that worlds of one ground copy: each with a UUID of its own, for the kernel mounts no second
+/// The image of the n-th slot that runs on one base copy: each with a UUID of its own, for the kernel mounts no second
 /// xfs of the same one.
 fn formatted(disks: &Path, nth: usize, size_gib: u64) -> Result<PathBuf> {
     let image = disks.join(format!("{nth}-{size_gib}.img"));
@@ -116,7 +116,7 @@ fn formatted(disks: &Path, nth: usize, size_gib: u64) -> Result<PathBuf> {
 }
 
 /// Subnets, and each slot's volume and network interface.
-pub(super) fn furnish(
+pub(super) fn create_resources(
     region: &mut Region,
     scenario: &Scenario,
     ledger: &Ledger,
