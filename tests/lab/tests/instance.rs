@@ -143,6 +143,14 @@ async fn the_small_systemd_keeps_the_rules_of_the_real_one() {
     assert_eq!(sh(&instance, "systemctl stop long; systemctl is-active long").await.code, 3);
     assert_eq!(sh(&instance, &format!("{show} long")).await.out, "success\n1\n15\ninactive\ndead\n");
 
+    // Since when, and by which files, in the words of the real one.
+    let shown = "mkdir -p /etc/systemd/system/long.service.d && : >/etc/systemd/system/long.service.d/a.conf; \
+                 systemctl show -p DropInPaths --value long; systemctl show -p StateChangeTimestamp --value gated; \
+                 at=\"$(systemctl show -p StateChangeTimestamp --value long)\"; \
+                 test \"$(TZ=UTC date -d \"$at\" '+%a %F %T UTC')\" = \"$at\" && \
+                 echo $(($(date +%s) - $(date -d \"$at\" +%s) <= 60))";
+    assert_eq!(sh(&instance, shown).await.out, "/etc/systemd/system/long.service.d/a.conf\n\n1\n");
+
     let gated = sh(&instance, "systemctl start gated").await;
     assert_eq!(gated.code, 1, "{gated:?}");
     assert_eq!(sh(&instance, &format!("{show} gated")).await.out, "exit-code\n0\n0\nfailed\nfailed\n");

@@ -93,7 +93,7 @@ impl Manager {
     /// Starts a unit; waits for the end of its start job unless `no_block`. Answers whether the job went well.
     pub fn start(self: &Arc<Self>, name: &str, no_block: bool) -> Result<(), String> {
         let mut state = self.lock();
-        while state.services.get(name).is_some_and(|s| s.phase == Phase::Deactivating) {
+        while state.services.get(name).is_some_and(|s| s.phase() == Phase::Deactivating) {
             state = self.wait(state, None);
         }
         if state.services.get(name).is_none_or(Service::is_down) {
@@ -109,7 +109,7 @@ impl Manager {
             state = self.wait(state, None);
         }
         let Some(service) = state.services.get(name) else { return Ok(()) };
-        match service.phase {
+        match service.phase() {
             _ if no_block => Ok(()),
             Phase::Failed | Phase::Activating => Err(format!(
                 "Job for {name} failed ({}).\nSee \"systemctl status {name}\" and /var/log/lab/{name}.log for details.",
@@ -129,10 +129,12 @@ impl Manager {
             return Err(format!("Failed to start {name}: the machine is going down"));
         }
         if !service.may_start(Instant::now()) {
-            (service.phase, service.sub, service.result) = (Phase::Failed, "failed", "start-limit-hit");
+            service.enter(Phase::Failed, "failed");
+            service.result = "start-limit-hit";
             return Err(format!("Failed to start {name}: Start request repeated too quickly."));
         }
-        (service.phase, service.sub, service.restarts) = (Phase::Activating, "start-pre", 0);
+        service.enter(Phase::Activating, "start-pre");
+        service.restarts = 0;
         (service.stop_asked, service.start_now) = (false, false);
         let (manager, name) = (Arc::clone(self), name.to_owned());
         std::thread::spawn(move || manager.live(&name));

@@ -2,7 +2,7 @@
 //! restart is due. Pure; the processes are the manager's.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::unit::{DIRECTORIES, Exec, Kind, Restart, Unit};
 
@@ -40,8 +40,9 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) unit: Unit,
-    pub(crate) phase: Phase,
-    pub(crate) sub: &'static str,
+    phase: Phase,
+    sub: &'static str,
+    changed: Option<SystemTime>,
     pub(crate) main_pid: Option<i32>,
     pub(crate) invocation: String,
     pub(crate) result: &'static str,
@@ -60,6 +61,7 @@ impl Service {
             unit,
             phase: Phase::Inactive,
             sub: "dead",
+            changed: None,
             main_pid: None,
             invocation: String::new(),
             result: "success",
@@ -71,6 +73,21 @@ impl Service {
             ready: false,
             condition_met: true,
         }
+    }
+
+    /// ActiveState.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// SubState.
+    pub(crate) fn sub(&self) -> &'static str {
+        self.sub
+    }
+
+    /// It is in this state from now on.
+    pub(crate) fn enter(&mut self, phase: Phase, sub: &'static str) {
+        (self.phase, self.sub, self.changed) = (phase, sub, Some(SystemTime::now()));
     }
 
     /// Nobody works on it.
@@ -143,6 +160,7 @@ impl Service {
             Some(Ended::Dumped(signal)) => (3, signal as i32),
         };
         let fragment = self.unit.fragment.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+        let drop_ins: Vec<String> = self.unit.drop_ins.iter().map(|p| p.display().to_string()).collect();
         let kind = match self.unit.kind {
             Kind::Simple => "simple",
             Kind::Oneshot => "oneshot",
@@ -176,7 +194,9 @@ impl Service {
             ("LoadState", if self.unit.fragment.is_some() { "loaded" } else { "not-found" }.to_owned()),
             ("ActiveState", self.phase.name().to_owned()),
             ("SubState", self.sub.to_owned()),
+            ("StateChangeTimestamp", self.changed.map(timestamp).unwrap_or_default()),
             ("FragmentPath", fragment),
+            ("DropInPaths", joined(&drop_ins)),
             ("UnitFileState", self.unit_file_state().to_owned()),
             ("ConditionResult", if self.condition_met { "yes" } else { "no" }.to_owned()),
             ("NeedDaemonReload", "no".to_owned()),
@@ -207,6 +227,15 @@ impl Service {
         };
         if self.unit.wanted_by.iter().any(linked) { "enabled" } else { "disabled" }
     }
+}
+
+/// A time as systemd.time(7) has it printed on a machine whose zone is UTC: `Fri 2026-11-27 14:02:33 UTC`.
+fn timestamp(at: SystemTime) -> String {
+    // 1970 began on a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let days = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    let text = humantime::format_rfc3339_seconds(at).to_string();
+    format!("{} {} UTC", DAYS[(days % 7) as usize], text.replace('T', " ").trim_end_matches('Z'))
 }
 
 /// Does a list such as `143 SIGKILL TERM` name this end?
@@ -261,6 +290,20 @@ mod tests {
         let now = Instant::now();
         assert!(service.may_start(now) && service.may_start(now) && !service.may_start(now));
         assert!(service.may_start(now + Duration::from_secs(11)));
+    }
+
+    #[test]
+    fn a_state_is_shown_with_the_time_since_when_and_the_files_of_the_unit() {
+        let shown = |service: &Service, key: &str| {
+            service.properties().into_iter().find(|(name, _)| name == key).map(|(_, value)| value).unwrap()
+        };
+        let mut service = service("Restart=no");
+        assert_eq!(shown(&service, "StateChangeTimestamp"), "", "it was never in another");
+        service.enter(Phase::Failed, "failed");
+        service.changed = Some(UNIX_EPOCH + Duration::from_millis(1_795_788_153_999));
+        assert_eq!(shown(&service, "StateChangeTimestamp"), "Fri 2026-11-27 14:02:33 UTC");
+        service.unit.drop_ins = ["/etc/a.conf", "/run/b.conf"].map(Into::into).to_vec();
+        assert_eq!(shown(&service, "DropInPaths"), "/etc/a.conf /run/b.conf");
     }
 
     #[test]

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+
+pub use words::{environment_file, expand, split};
+
+mod words;
 
 /// Where unit files are looked for, first match wins.
 pub const DIRECTORIES: [&str; 4] =
@@ -52,6 +56,8 @@ pub struct Unit {
     pub name: String,
     /// The main file, if there is one.
     pub fragment: Option<PathBuf>,
+    /// The drop-ins, in the order in which they count.
+    pub drop_ins: Vec<PathBuf>,
     /// For people.
     pub description: String,
     /// Paths of ConditionPathExists=, with a leading `!` for "must not".
@@ -115,6 +121,7 @@ impl Unit {
         Unit {
             name: name.to_owned(),
             fragment: None,
+            drop_ins: Vec::new(),
             description: name.to_owned(),
             conditions: Vec::new(),
             after: Vec::new(),
@@ -160,9 +167,10 @@ impl Unit {
                 }
             }
         }
-        texts.extend(drop_ins.values().filter_map(|path| fs::read_to_string(path).ok()));
+        let drop_ins: Vec<PathBuf> = drop_ins.into_values().collect();
+        texts.extend(drop_ins.iter().filter_map(|path| fs::read_to_string(path).ok()));
         let mut unit = Unit::parse(name, &texts);
-        unit.fragment = Some(fragment);
+        (unit.fragment, unit.drop_ins) = (Some(fragment), drop_ins);
         Some(unit)
     }
 
@@ -336,63 +344,6 @@ fn exec(value: &str) -> Vec<Exec> {
     }
     let words = split(rest);
     if words.is_empty() { Vec::new() } else { vec![Exec { words, ignore_failure, privileged }] }
-}
-
-/// Splits into words, honouring double and single quotes and backslashes.
-pub fn split(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (_, '\\') => word.get_or_insert_default().extend(chars.next()),
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    words
-}
-
-/// Expands `$NAME` (as a word of its own: split into words) and `${NAME}` (anywhere), as ExecStart= does.
-pub fn expand(words: &[String], environment: &BTreeMap<String, String>) -> Vec<String> {
-    let mut out = Vec::new();
-    for word in words {
-        if let Some(name) = word
-            .strip_prefix('$')
-            .filter(|n| !n.is_empty() && n.chars().all(|c| c.is_alphanumeric() || c == '_'))
-        {
-            out.extend(environment.get(name).map(|v| split(v)).unwrap_or_default());
-            continue;
-        }
-        let mut text = String::new();
-        let mut rest = word.as_str();
-        while let Some((before, after)) = rest.split_once("${") {
-            let Some((name, tail)) = after.split_once('}') else { break };
-            text.push_str(before);
-            text.push_str(environment.get(name).map_or("", String::as_str));
-            rest = tail;
-        }
-        text.push_str(rest);
-        out.push(text.replace("$$", "$"));
-    }
-    out
-}
-
-/// `KEY=value` lines of an EnvironmentFile.
-pub fn environment_file(path: &Path) -> std::io::Result<Vec<(String, String)>> {
-    let text = fs::read_to_string(path)?;
-    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with(['#', ';']));
-    Ok(lines
-        .filter_map(|l| l.split_once('='))
-        .map(|(k, v)| (k.trim().to_owned(), split(v).join(" ")))
-        .collect())
 }
 
 #[cfg(test)]

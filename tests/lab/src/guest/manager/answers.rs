@@ -54,8 +54,9 @@ impl Manager {
             "reset-failed" => {
                 if let Some(service) = self.lock().services.get_mut(name) {
                     service.starts.clear();
-                    if service.phase == Phase::Failed {
-                        (service.phase, service.sub, service.result) = (Phase::Inactive, "dead", "success");
+                    if service.phase() == Phase::Failed {
+                        service.enter(Phase::Inactive, "dead");
+                        service.result = "success";
                     }
                 }
             }
@@ -72,12 +73,12 @@ impl Manager {
         let Some(service) = state.services.get(name) else { return };
         match request.verb.as_str() {
             "is-active" => {
-                let _ = writeln!(reply.out, "{}", service.phase.name());
-                reply.code = if service.phase == Phase::Active { 0 } else { 3 };
+                let _ = writeln!(reply.out, "{}", service.phase().name());
+                reply.code = if service.phase() == Phase::Active { 0 } else { 3 };
             }
             "is-failed" => {
-                let _ = writeln!(reply.out, "{}", service.phase.name());
-                reply.code = i32::from(service.phase != Phase::Failed);
+                let _ = writeln!(reply.out, "{}", service.phase().name());
+                reply.code = i32::from(service.phase() != Phase::Failed);
             }
             "is-enabled" => match service.unit_file_state() {
                 "" => {
@@ -108,8 +109,8 @@ impl Manager {
                 let _ = writeln!(
                     reply.out,
                     "     Active: {} ({}) result {}",
-                    service.phase.name(),
-                    service.sub,
+                    service.phase().name(),
+                    service.sub(),
                     service.result
                 );
                 let _ = writeln!(reply.out, "   Main PID: {}", service.main_pid.unwrap_or(0));
@@ -119,7 +120,7 @@ impl Manager {
                 for line in &lines[lines.len().saturating_sub(10)..] {
                     let _ = writeln!(reply.out, "{line}");
                 }
-                reply.code = match service.phase {
+                reply.code = match service.phase() {
                     _ if service.unit.fragment.is_none() => 4,
                     Phase::Active => 0,
                     _ => 3,
@@ -202,8 +203,8 @@ impl Manager {
             let load = if service.unit.fragment.is_some() { "loaded" } else { "not-found" };
             let line = format!(
                 "{name} {load} {} {} {}",
-                service.phase.name(),
-                service.sub,
+                service.phase().name(),
+                service.sub(),
                 service.unit.description
             );
             let _ = writeln!(reply.out, "{line}");

@@ -29,20 +29,20 @@ impl Manager {
             service.main_pid = None;
             if !service.restarts_after(result, end) {
                 let failed = result != "success";
-                (service.phase, service.sub) =
-                    if failed { (Phase::Failed, "failed") } else { (Phase::Inactive, "dead") };
-                println!("{name}: {} ({result})", service.phase.name());
+                let (phase, sub) = if failed { (Phase::Failed, "failed") } else { (Phase::Inactive, "dead") };
+                service.enter(phase, sub);
+                println!("{name}: {} ({result})", phase.name());
                 self.changed.notify_all();
                 return;
             }
-            (service.phase, service.sub) = (Phase::Activating, "auto-restart");
+            service.enter(Phase::Activating, "auto-restart");
             println!("{name}: ended ({result}), restart in {:?}", service.unit.restart_after);
             let at = Instant::now() + service.unit.restart_after;
             self.changed.notify_all();
             loop {
                 let Some(service) = state.services.get_mut(name) else { return };
                 if service.stop_asked {
-                    (service.phase, service.sub) = (Phase::Inactive, "dead");
+                    service.enter(Phase::Inactive, "dead");
                     self.changed.notify_all();
                     return;
                 }
@@ -54,13 +54,14 @@ impl Manager {
             let Some(service) = state.services.get_mut(name) else { return };
             service.start_now = false;
             if !service.may_start(Instant::now()) {
-                (service.phase, service.sub, service.result) = (Phase::Failed, "failed", "start-limit-hit");
+                service.enter(Phase::Failed, "failed");
+                service.result = "start-limit-hit";
                 println!("{name}: started too often, failed (start-limit-hit)");
                 self.changed.notify_all();
                 return;
             }
             service.restarts += 1;
-            (service.phase, service.sub) = (Phase::Activating, "start-pre");
+            service.enter(Phase::Activating, "start-pre");
         }
     }
 
@@ -86,7 +87,7 @@ impl Manager {
         let (result, end) = self.start_and_stay(&unit, &launch);
         self.set(name, |s| {
             if !s.unit.stop_post.is_empty() {
-                (s.phase, s.sub) = (Phase::Deactivating, "stop-post");
+                s.enter(Phase::Deactivating, "stop-post");
             }
         });
         // What is left of the unit ends with its main process (KillMode=control-group).
@@ -118,7 +119,10 @@ impl Manager {
                     return ("exit-code", Some(Ended::Exited(203)));
                 }
             };
-            self.set(name, |s| (s.main_pid, s.sub) = (Some(pid), "start"));
+            self.set(name, |s| {
+                s.enter(Phase::Activating, "start");
+                s.main_pid = Some(pid);
+            });
             let is_last = n + 1 == unit.start.len();
             let waited = match unit.kind {
                 Kind::Simple => {
@@ -158,7 +162,10 @@ impl Manager {
             }
         }
         if unit.remain {
-            self.set(name, |s| (s.phase, s.sub, s.main_pid) = (Phase::Active, "exited", None));
+            self.set(name, |s| {
+                s.enter(Phase::Active, "exited");
+                s.main_pid = None;
+            });
             let mut state = self.lock();
             while state.services.get(name).is_some_and(|s| !s.stop_asked) {
                 state = self.wait(state, None);
@@ -170,11 +177,11 @@ impl Manager {
     }
 
     fn up(self: &Arc<Self>, name: &str, unit: &Unit, launch: &Launch) {
-        self.set(name, |s| s.sub = "start-post");
+        self.set(name, |s| s.enter(Phase::Activating, "start-post"));
         for exec in &unit.start_post {
             self.control(unit, launch, exec, None, false);
         }
-        self.set(name, |s| (s.phase, s.sub) = (Phase::Active, "running"));
+        self.set(name, |s| s.enter(Phase::Active, "running"));
     }
 
     /// ExecStop=, then SIGTERM, then SIGKILL when the patience is over.
@@ -188,15 +195,15 @@ impl Manager {
         let deadline = unit
             .stop_timeout
             .map_or_else(|| Instant::now() + Duration::from_secs(3600), |t| Instant::now() + t);
-        self.set(name, |s| (s.phase, s.sub) = (Phase::Deactivating, "stop"));
+        self.set(name, |s| s.enter(Phase::Deactivating, "stop"));
         for exec in &unit.stop {
             self.control(unit, launch, exec, Some(deadline), false);
         }
-        self.set(name, |s| s.sub = "stop-sigterm");
+        self.set(name, |s| s.enter(Phase::Deactivating, "stop-sigterm"));
         let mut result = "success";
         Self::signal_all(&launch.invocation, main, Signal::SIGTERM);
         if !self.until_gone(&launch.invocation, main, deadline) {
-            self.set(name, |s| s.sub = "stop-sigkill");
+            self.set(name, |s| s.enter(Phase::Deactivating, "stop-sigkill"));
             Self::signal_all(&launch.invocation, main, Signal::SIGKILL);
             self.until_gone(&launch.invocation, main, Instant::now() + Duration::from_secs(10));
             result = "timeout";

@@ -81,8 +81,10 @@ fn drop_ins_of_etc_hide_those_of_usr_with_the_same_name() {
         fs::write(base.join("a.service.d/10-x.conf"), format!("[Service]\nUser={user}\n")).unwrap();
     }
     fs::write(usr.join("a.service"), "[Service]\nExecStart=/bin/true\n").unwrap();
-    let unit = Unit::load("a.service", &[etc, usr.clone()]).unwrap();
+    fs::write(usr.join("a.service.d/20-y.conf"), "[Service]\nGroup=from-usr\n").unwrap();
+    let unit = Unit::load("a.service", &[etc.clone(), usr.clone()]).unwrap();
     assert_eq!(unit.user.as_deref(), Some("from-etc"));
     assert_eq!(unit.fragment, Some(usr.join("a.service")));
+    assert_eq!(unit.drop_ins, [etc.join("a.service.d/10-x.conf"), usr.join("a.service.d/20-y.conf")]);
     assert_eq!(Unit::load("b.service", &[usr]), None);
 }
