@@ -82,6 +82,8 @@ pub struct RegionPart {
     pub seed: u64,
     /// Whether the token buckets of the EC2 API are in force (they are by default).
     pub throttle: Option<bool>,
+    /// AWS at its fastest, for a test that is not about its slowness; `delays` count all the same.
+    pub quick: bool,
     /// Delays by their name: `"1.5s"` or `["1s", "4s"]`.
     pub delays: BTreeMap<String, Span>,
     /// Faults from the start.
@@ -276,7 +278,7 @@ impl Scenario {
 
     /// The region's delays with those of the scenario.
     pub fn delays(&self) -> Delays {
-        let mut delays = Delays::default();
+        let mut delays = if self.region.quick { quick() } else { Delays::default() };
         for (key, Span(low, high)) in &self.region.delays {
             let (low, high) = (low.as_millis() as u64, high.as_millis() as u64);
             set_delay(
@@ -286,6 +288,21 @@ impl Scenario {
             );
         }
         delays
+    }
+}
+
+/// What a boot waits for is there in half a second; what ends takes as long as on AWS.
+fn quick() -> Delays {
+    let half = Delay::Fixed(500);
+    Delays {
+        instance_pending: half,
+        volume_attach: half,
+        volume_detach: half,
+        eni_attach: half,
+        eni_detach: half,
+        group_launch: Delay::Fixed(100),
+        imds_target_state: Delay::Fixed(100),
+        ..Delays::default()
     }
 }
 

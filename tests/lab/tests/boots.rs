@@ -64,11 +64,11 @@ async fn only_reads(lab: &LabRun, on: &InstanceInfo) {
 const ONE: &str = r#"
 service = "SERVICE"
 slots = 1
+[region]
+quick = true
 [region.delays]
-instance-pending = "500ms"
 volume-attach = "VOLUME"
 eni-attach = "800ms"
-imds-target-state = "100ms"
 [group]
 size = 1
 zones = ["a"]

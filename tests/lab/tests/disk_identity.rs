@@ -257,9 +257,8 @@ async fn lost_data_that_another_broker_has(lab: &LabRun) {
 async fn a_log_dir_that_is_not_the_disks_is_told_to_the_stack_as_a_failure_and_never_as_unhealthy() {
     let text = r#"
 service = "stub"
-[region.delays]
-instance-pending = "500ms"
-imds-target-state = "100ms"
+[region]
+quick = true
 [[slot]]
 id = 0
 zone = "a"

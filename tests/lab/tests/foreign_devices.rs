@@ -19,13 +19,8 @@ const BOOT: Duration = Duration::from_secs(600);
 
 const EXISTS: &str = r#"
 service = "stub"
-[region.delays]
-instance-pending = "500ms"
-volume-attach = "500ms"
-volume-detach = "500ms"
-eni-attach = "500ms"
-eni-detach = "500ms"
-imds-target-state = "100ms"
+[region]
+quick = true
 "#;
 
 const IDLE: &str = r#"

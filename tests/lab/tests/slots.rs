@@ -13,12 +13,8 @@ use region::model::{Caller, EniSpec, Entry, Event, ProcessesRequest, VolumeSpec}
 
 const QUICK: &str = r#"
 service = "stub"
-[region.delays]
-group-launch = "100ms"
-instance-pending = "500ms"
-volume-attach = "500ms"
-eni-attach = "500ms"
-imds-target-state = "100ms"
+[region]
+quick = true
 "#;
 
 fn slots(ids: &[u32]) -> String {

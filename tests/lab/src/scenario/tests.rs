@@ -59,6 +59,15 @@ fn delays_are_fixed_or_a_range_and_the_others_stay_as_on_aws() {
 }
 
 #[test]
+fn a_quick_region_has_the_delays_of_the_scenario_all_the_same() {
+    let scenario =
+        Scenario::parse("[region]\nquick = true\n[region.delays]\neni-attach = \"4s\"\n", "x.toml").unwrap();
+    let delays = scenario.delays();
+    assert_eq!((delays.volume_attach, delays.eni_attach), (Delay::Fixed(500), Delay::Fixed(4000)));
+    assert_eq!(delays.instance_shutting_down, Delays::default().instance_shutting_down);
+}
+
+#[test]
 fn a_step_does_one_thing() {
     assert!(
         mistake("[[step]]\nrun = \"true\"\nfail = \"slot 1\"\n")

@@ -21,14 +21,9 @@ const REGION: &str = r#"
 service = "stub"
 [region]
 throttle = false
+quick = true
 [region.delays]
-group-launch = "100ms"
-instance-pending = "500ms"
 volume-attach = "700ms"
-volume-detach = "500ms"
-eni-attach = "500ms"
-eni-detach = "500ms"
-imds-target-state = "100ms"
 "#;
 
 /// What exists for a case before its instance is launched.

@@ -27,11 +27,11 @@ service = "stub"
 id = 0
 zone = "a"
 disk = "{disk}"
+[region]
+quick = true
 [region.delays]
-instance-pending = "500ms"
 volume-attach = "{volume}"
 eni-attach = "{eni}"
-imds-target-state = "100ms"
 "#
     )
 }
