@@ -6,8 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lab::host::Host;
+use lab::lab_run::LabRun;
+use lab::scenario::Scenario;
+use lab::story::Story;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use region::model::{Entry, Event};
 
 /// A lab of one instance without any service, up until it is stopped.
 const SCENARIO: &str = "about = \"x\"\nservice = \"none\"\n[cluster]\nzookeeper = 0\n[region.delays]\ninstance-pending = \"100ms\"\n\
@@ -90,4 +94,28 @@ fn a_lab_that_was_killed_is_cleaned_by_the_next_start_and_one_that_runs_is_left_
     kill(Pid::from_raw(running.id() as i32), Signal::SIGINT).unwrap();
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert_eq!(named_by(&second), Vec::<String>::new());
+}
+
+/// As a test that fails in the middle does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lab_whose_test_panics_leaves_nothing_but_its_logs() {
+    let scenario = Scenario::parse(SCENARIO, "in the test").unwrap();
+    let lab = LabRun::make(scenario, Story::begin(true)).await.unwrap();
+    let (id, logs) = (lab.id().to_owned(), lab.logs());
+    let fails = tokio::spawn(async move {
+        lab.launch().unwrap();
+        let up = |entry: &Entry| matches!(entry.event, Event::InstanceRunning { .. }).then_some(());
+        lab.wait("an instance", Duration::from_secs(20), 0, up).await.unwrap();
+        while lab.instances()[0].pid1.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let here = named_by(lab.id());
+        assert!(here.iter().any(|s| s.contains("network namespace")), "{here:?}");
+        panic!("as a test that fails");
+    });
+    let ended = fails.await.unwrap_err();
+    assert_eq!(ended.into_panic().downcast_ref(), Some(&"as a test that fails"));
+    assert_eq!(named_by(&id), ["its data directory"]);
+    assert!(logs.join("journal.jsonl").is_file());
+    std::fs::remove_dir_all(logs.parent().unwrap()).unwrap();
 }
