@@ -1,11 +1,11 @@
 //! The first line: which broker, and how it stands. And the last: what to do next.
 
 use super::super::facts::{Asked, Awaited, BootFacts, ClaimFacts, Facts, RegistrationFacts, ServiceFacts};
-use super::rows::is_resumed;
+use super::mine::{is_mine, is_resumed, slot};
 use crate::host::timeline::Outcome;
 use crate::units;
+use berth_plan::Millis;
 use berth_plan::records::State;
-use berth_plan::{BrokerId, Millis};
 
 /// The answer, and what a person would do now.
 pub(super) struct Answer {
@@ -18,14 +18,6 @@ const NOTHING: &str = "nothing to do";
 
 fn answered(line: impl Into<String>, next: impl Into<String>) -> Answer {
     Answer { line: line.into(), next: next.into() }
-}
-
-/// By the claims; with ZooKeeper away, by the note of this boot.
-pub(super) fn slot(facts: &Facts) -> Option<BrokerId> {
-    match &facts.slot {
-        Asked::Known(slot) => *slot,
-        Asked::Away { .. } => facts.gate.slot,
-    }
 }
 
 pub(super) fn answer(facts: &Facts, now: Millis) -> Answer {
@@ -134,10 +126,6 @@ fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: Millis) ->
         None => format!("{NOTHING}: berth goes on until the broker is ready, however long it takes"),
     };
     answered(format!("{who}: {does}"), until)
-}
-
-fn is_mine(facts: &Facts, named: Option<&berth_plan::InstanceId>) -> bool {
-    named.is_some() && named == super::rows::me(facts)
 }
 
 fn ready(facts: &Facts, at: &str, now: Millis) -> Answer {
