@@ -1,7 +1,7 @@
 //! What becomes of a slot's device: mounted, formatted once, or refused.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::consent::{FormatConsent, FormatTag, TAG};
 use super::probe::{BlankDevice, Probed, Remnant};
