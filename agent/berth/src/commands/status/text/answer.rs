@@ -27,7 +27,8 @@ pub(super) fn answer(facts: &Facts, now: Millis) -> Answer {
     let boot = match &facts.boot {
         Asked::Known(boot) => boot,
         Asked::Away { .. } => {
-            return answered(format!("how the boot ended is not known; {}", stands(facts, now)), RUN);
+            let next = format!("{RUN} (a broker that runs is left alone)");
+            return answered(format!("how the boot ended is not known; {}", stands(facts, now)), next);
         }
     };
     if let Some(awaited) = &boot.awaited {
@@ -121,7 +122,9 @@ fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: Millis) ->
         ClaimFacts::None { .. } => false,
     });
     let until = match boot.deadline.filter(|_| !is_started) {
-        Some(at) if at > now => format!("nothing before the deadline, {}", units::until(at, now)),
+        Some(at) if at > now => {
+            format!("{NOTHING}: berth tries until its deadline, {}", units::until(at, now))
+        }
         Some(_) => format!("{NOTHING}: the deadline has passed, and berth goes on, more slowly"),
         None => format!("{NOTHING}: berth goes on until the broker is ready, however long it takes"),
     };
