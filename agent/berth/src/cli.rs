@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Gives an Auto Scaling instance its identity back: the lowest free slot of its cluster, with that slot's network
 /// interface and volume.
 #[derive(Debug, Parser)]
-#[command(name = "berth", version, after_help = EXAMPLES)]
+#[command(name = "berth", version, max_term_width = 80, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
     /// The configuration file; files of the directory beside it named <stem>.d are laid over it.
     #[arg(long, value_name = "FILE", default_value = "/etc/berth/berth.toml", global = true)]
@@ -17,15 +17,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXAMPLES: &str = "Examples:
-  berth boot                                  take a slot, bring it up, start the service, signal the outcome
-  berth plan                                  what a boot would do now, and why; changes nothing
-  berth plan --if-terminated i-0123456789abcdef0
-  berth slot list                             who has which slot, and what is marked faulty
-  berth status                                which broker this is, how it stands, and what to do next
-  berth status --json                         the same with all records: slot, claim, holders, mount, routes, steps
+/// What the examples of a help begin with.
+pub(crate) const EXAMPLES_TITLE: &str = "Examples:";
 
-Exit codes: 0 done, 1 failed, 70 a bug, 78 configuration, 143 ended by SIGTERM, 130 by Ctrl-C.";
+const EXAMPLES: &str = "Examples:
+  berth status                which broker this is, how it stands, what to do
+  berth plan                  what a boot would do now, and why
+  berth slot list             who has which slot, and what is marked faulty
+  berth boot                  take a slot, start the service, say when ready
+  berth help slot reset       all about one command";
+
+/// What the exit codes mean.
+pub(crate) const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 70 a bug, 78 configuration, 143 ended by SIGTERM, 130 by Ctrl-C.";
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
@@ -33,10 +37,24 @@ pub(crate) enum Command {
     /// Take a slot of this zone, attach what belongs to it, start the service, and say when it is in sync.
     ///
     /// Safe to run again at any time: on an instance that has its slot it only reads.
+    #[command(after_help = "Examples:
+  systemctl start berth       as the unit runs it
+  journalctl -fu berth        what it does and waits for
+  berth boot                  by hand: waits for a run that goes on to end")]
     Boot,
     /// Succeed only where this boot holds a settled slot: for ExecStartPre= of the service.
+    #[command(after_help = "Examples:
+  berth gate; echo $?         0: the service may start here; 1: why not")]
     Gate,
     /// Show what a boot would do now, and why. Changes nothing.
+    ///
+    /// It ends with the code that the boot would end with, where that is known already.
+    #[command(after_help = "Examples:
+  berth plan
+  berth plan --if-terminated i-0123456789abcdef0
+                              who would follow if that instance ended
+  berth plan --json | jq -r '.slots[] | select(.vacant) | .id'
+                              the vacant slots of this zone")]
     Plan {
         /// Look as if this instance were terminated; may be given several times.
         #[arg(long, value_name = "INSTANCE")]
@@ -46,23 +64,36 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Show what this instance has and what it waits for. Never waits long; a source that is away is named.
+    #[command(after_help = "Examples:
+  berth status                the answer first, the next thing to do last
+  berth status --json         with all records: slot, claim, holders, mount,
+                              routes, steps
+  watch berth status          while it boots")]
     Status {
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
     /// Show slots by their records, lift a fault, say that data is lost. Works on any machine that reaches ZooKeeper.
+    #[command(after_help = "Examples:
+  berth slot list             who has which slot, and what is marked faulty
+  berth slot history 3        who had slot 3, and why each left
+  berth slot clear 3          slot 3 was mended")]
     Slot {
         /// What to do.
         #[command(subcommand)]
         command: SlotCommand,
     },
     /// Print a completion script.
+    #[command(after_help = "Examples:
+  berth completions bash >/etc/bash_completion.d/berth")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
     /// Print the manual page.
+    #[command(after_help = "Examples:
+  berth man >/usr/local/share/man/man1/berth.1; man berth")]
     Man,
 }
 
@@ -70,12 +101,17 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SlotCommand {
     /// All slots that were ever claimed: who has each, for how long, and what is marked faulty.
+    #[command(after_help = "Examples:
+  berth slot list
+  berth slot list --json")]
     List {
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
     /// One slot: its claim, its broker, its fault.
+    #[command(after_help = "Examples:
+  berth slot show 3")]
     Show {
         /// Its number.
         slot: BrokerId,
@@ -84,6 +120,8 @@ pub(crate) enum SlotCommand {
         json: bool,
     },
     /// The last owners of a slot, oldest first, with the reasons.
+    #[command(after_help = "Examples:
+  berth slot history 3")]
     History {
         /// Its number.
         slot: BrokerId,
@@ -92,6 +130,9 @@ pub(crate) enum SlotCommand {
         json: bool,
     },
     /// Lift the fault of a slot that was mended: the next instance that waits takes it.
+    #[command(after_help = "Examples:
+  berth slot list             which slots are marked faulty, and why
+  berth slot clear 3          once that was mended")]
     Clear {
         /// Its number.
         slot: BrokerId,
@@ -100,6 +141,9 @@ pub(crate) enum SlotCommand {
     ///
     /// It counts until the broker has registered once, and only while the cluster has a live leader elsewhere for every
     /// partition that names the broker; a boot waits for these leaders.
+    #[command(after_help = "Examples:
+  berth slot reset 3
+  berth slot reset 3 --accept-loss")]
     Reset {
         /// Its number.
         slot: BrokerId,

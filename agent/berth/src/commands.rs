@@ -2,6 +2,7 @@
 
 mod boot;
 mod gate;
+mod man;
 mod page;
 mod plan;
 mod slot;
@@ -12,7 +13,6 @@ use crate::host::config_files;
 use berth_plan::config::Config;
 use berth_plan::outcome::EXIT_CONFIGURATION;
 use clap::CommandFactory;
-use std::io::Write;
 
 /// Runs a command; its exit code.
 pub(crate) async fn run(cli: Cli) -> u8 {
@@ -21,7 +21,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
             clap_complete::generate(*shell, &mut Cli::command(), "berth", &mut std::io::stdout());
             return 0;
         }
-        Command::Man => return man(),
+        Command::Man => return man::man(),
         _ => {}
     }
     let config = match config_files::load(&cli.config) {
@@ -46,15 +46,6 @@ async fn with(config: Config, command: Command) -> u8 {
         Command::Slot { command } => slot::slot(config, command).await,
         Command::Status { json } => status::status(config, json).await,
         Command::Completions { .. } | Command::Man => 0,
-    }
-}
-
-fn man() -> u8 {
-    let mut page = Vec::new();
-    let made = clap_mangen::Man::new(Cli::command()).render(&mut page);
-    match made.and_then(|()| std::io::stdout().write_all(&page)) {
-        Ok(()) => 0,
-        Err(error) => failed(&format!("print the manual page: {error}"), 1),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod config_files;
 pub(crate) mod disks;
+mod files;
 pub(crate) mod lock_file;
 pub(crate) mod managers;
 pub(crate) mod names;
@@ -12,4 +13,5 @@ pub(crate) mod systemd;
 mod this_host;
 pub(crate) mod timeline;
 
-pub(crate) use this_host::{RUN, ThisHost};
+pub(crate) use own_directory::RUN;
+pub(crate) use this_host::ThisHost;

@@ -1,10 +1,9 @@
 //! The slot's volume: what is on it, whether it may be formatted, and what becomes of it.
 
 pub mod consent;
-mod fs;
 pub mod plan;
 pub mod preview;
 pub mod probe;
 pub mod whose;
 
-pub use fs::{Fs, FsName, FsUuid, NoUuid};
+pub use crate::fs::{Fs, FsName, FsUuid, NoUuid};

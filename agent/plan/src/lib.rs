@@ -9,6 +9,7 @@ pub mod config;
 pub mod conflicts;
 pub mod disk;
 pub mod ec2;
+mod fs;
 pub mod ids;
 pub mod listeners;
 pub mod network;

@@ -4,14 +4,12 @@ mod claim;
 mod codec;
 mod fault;
 mod intent;
-mod reset;
 mod revision;
 
 pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
 pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;
-pub use reset::Reset;
 pub use revision::Revision;
 
 use crate::StoreTime;

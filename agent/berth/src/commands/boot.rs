@@ -83,7 +83,11 @@ async fn begin(config: Config, timeline: &Arc<Shown>) -> Result<(Wiring, Boot), 
     timeline.began(Step::Identify);
     // The wait for the metadata is of the boot's one deadline; a holder waits for ever.
     let deadline = deadline(&ThisHost, &config);
-    let patience = metadata_patience(&ThisHost, &config).unwrap_or(Duration::MAX);
+    let patience = metadata_patience(&ThisHost, &config);
+    if patience.is_some() {
+        timeline.waits_until(deadline);
+    }
+    let patience = patience.unwrap_or(Duration::MAX);
     let metadata = imds::read(patience, &|what| timeline.waiting(Step::Identify, what)).await?;
     let me = &metadata.me;
     timeline.known_as(me.instance.as_str());

@@ -2,12 +2,13 @@
 
 mod bounded;
 mod changes;
-mod content;
 mod device;
+mod grow;
 mod ioctl;
 mod log_dir_owner;
 mod logdir;
 mod mounts;
+mod open_device;
 mod room;
 mod second_opinion;
 mod sysfs;
@@ -39,7 +40,9 @@ impl Disks for HostDisks {
         let found = async {
             loop {
                 let (what, wanted) = (format!("open the device of {volume}"), volume.clone());
-                if let Some(device) = on_a_thread(what, LIMITS.look, move || device::open(&wanted)).await? {
+                if let Some(device) =
+                    on_a_thread(what, LIMITS.look, move || open_device::open(&wanted)).await?
+                {
                     return Ok(Box::new(device) as Box<dyn Device>);
                 }
                 changes.next().await?;

@@ -1,7 +1,6 @@
 //! One process of this host acts at a time.
 
-use super::own_directory;
-use crate::host::RUN;
+use super::own_directory::{self, RUN};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use std::fs::{self, File, OpenOptions, Permissions};

@@ -1,6 +1,6 @@
 //! The other managers of this host's network, by their files below /run and their own tools.
 
-use super::this_host::replace;
+use super::files::replace;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Managers, NetworkError};
 use berth_plan::MacAddress;

@@ -7,6 +7,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+/// State of this kernel boot: a tmpfs, empty after a reboot.
+pub(crate) const RUN: &str = "/run/berth";
+
+/// State that survives a reboot.
+pub(super) const LASTING: &str = "/var/lib/berth";
+
 /// Opens it; makes it where it is missing. It is no symbolic link, belongs to the user that berth runs as, and nobody else
 /// writes into it: else an error. What is looked at and changed is the descriptor, not the path.
 pub(super) fn open(path: &Path) -> io::Result<File> {

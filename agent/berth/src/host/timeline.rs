@@ -4,10 +4,12 @@ use crate::host::{RUN, ThisHost};
 use crate::units;
 use berth_lifecycle::Step;
 use berth_lifecycle::ports::{Host, Timeline};
+use berth_plan::SinceBoot;
 use std::sync::Mutex;
 
 mod story;
 
+use story::Wait;
 pub(crate) use story::{Outcome, StepStory, Story};
 
 /// State file.
@@ -41,6 +43,7 @@ fn began_by(stat: &str) -> Option<u64> {
 pub(crate) struct Shown {
     story: Mutex<Story>,
     under_way: Mutex<Vec<Step>>,
+    deadline: Mutex<Option<SinceBoot>>,
 }
 
 impl Shown {
@@ -48,13 +51,30 @@ impl Shown {
         let process = std::process::id();
         let began = began(process);
         let story = Story { boot: boot.to_owned(), process, began, ..Story::default() };
-        let shown = Self { story: Mutex::new(story), under_way: Mutex::default() };
+        let shown =
+            Self { story: Mutex::new(story), under_way: Mutex::default(), deadline: Mutex::default() };
         shown.change(|_| {});
         shown
     }
 
     pub(crate) fn known_as(&self, instance: &str) {
         self.change(|story| story.instance = instance.to_owned());
+    }
+
+    /// Until when what it waits for is waited for, by `Host::since_boot`. Who starts a service has no deadline any more.
+    pub(crate) fn waits_until(&self, deadline: SinceBoot) {
+        *self.deadline.lock().expect("no holder of this lock panics") = Some(deadline);
+    }
+
+    /// ", until …", while there is a deadline that has not passed.
+    fn until(&self) -> String {
+        let deadline = *self.deadline.lock().expect("no holder of this lock panics");
+        let left =
+            deadline.map(|deadline| deadline.since(ThisHost.since_boot())).filter(|left| !left.is_zero());
+        left.map_or_else(String::new, |left| {
+            let now = ThisHost.unix_time();
+            format!(", until {}", units::until(now + left, now))
+        })
     }
 
     /// The run ends: in which way, with which exit code, and the last sentence.
@@ -93,12 +113,20 @@ impl Timeline for Shown {
         }
         under_way.push(step);
         drop(under_way);
+        if step == Step::Start {
+            *self.deadline.lock().expect("no holder of this lock panics") = None;
+        }
         self.change(|story| story.begin(step.name(), is_anew, ThisHost.since_boot()));
     }
 
     fn waiting(&self, step: Step, what: &str) {
-        if self.change(|story| story.wait(step.name(), what, ThisHost.since_boot())) {
-            tracing::info!(%step, "waiting for {what}");
+        match self.change(|story| story.wait(step.name(), what, ThisHost.since_boot())) {
+            Wait::Another => tracing::info!(%step, "waiting for {what}{}", self.until()),
+            Wait::Still(long) => {
+                let long = units::duration(long);
+                tracing::info!(%step, "still waiting, for {long}, for {what}{}", self.until());
+            }
+            Wait::Told => {}
         }
     }
 

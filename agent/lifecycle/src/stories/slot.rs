@@ -5,8 +5,9 @@
 
 use crate::parts::evidence::evidence;
 use crate::ports::{Claims, ClaimsError, RegisterError, Registrations};
-use berth_plan::records::{Claim, FaultCode, FaultRecord, Reset, Revision, SlotRecords};
+use berth_plan::records::{Claim, FaultCode, FaultRecord, Revision, SlotRecords};
 use berth_plan::service::Registration;
+use berth_plan::service::identity::Reset;
 use berth_plan::service::identity::empty_start::Standing;
 use berth_plan::service::readiness::Partition;
 use berth_plan::{BrokerId, UnixTime};

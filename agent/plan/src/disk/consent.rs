@@ -3,7 +3,7 @@
 //! The consent is one tag on the volume, `berth:format`: `xfs` (or `ext4`), then `started:xfs:<uuid>`, then
 //! `done:xfs:<uuid>`. Formatting takes a [`FormatConsent`], and only [`super::plan::plan`] makes one.
 
-use super::fs::{Fs, FsUuid};
+use crate::fs::{Fs, FsUuid};
 use std::fmt;
 
 /// The tag's key.

@@ -1,12 +1,12 @@
 //! What becomes of a slot's device: mounted, formatted once, or refused.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::consent::{FormatConsent, FormatTag, TAG};
-use super::fs::{Fs, FsUuid};
 use super::probe::{BlankDevice, Probed, Remnant};
 use crate::ec2::VolumeSeen;
+use crate::fs::{Fs, FsUuid};
 use crate::records::{DiskRecord, FaultCode};
 
 /// What to do with the slot's device.

@@ -92,27 +92,13 @@ impl fmt::Display for DiskPreview {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::plan::tests::volume;
     use crate::disk::plan::{DiskPlan, plan};
     use crate::disk::probe::{Probed, Sample, probe};
     use crate::records::FaultCode;
 
     const UUID: &str = "11111111-2222-3333-4444-555555555555";
     const FRESH: &str = "99999999-2222-3333-4444-555555555555";
-
-    fn volume(format: Option<&str>, from_snapshot: bool) -> VolumeSeen {
-        VolumeSeen {
-            id: "vol-00000000000000001".parse().unwrap(),
-            name: None,
-            cluster: None,
-            zone: "z".parse().unwrap(),
-            state: "in-use".into(),
-            size: 1,
-            multi_attach: false,
-            from_snapshot,
-            format: format.map(str::to_owned),
-            attachments: vec![],
-        }
-    }
 
     fn blank() -> Probed {
         probe(&Sample::read(4096, |_, length| Ok::<_, ()>(vec![0; length as usize])).unwrap())

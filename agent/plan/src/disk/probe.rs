@@ -9,7 +9,7 @@ mod signatures;
 #[cfg(test)]
 mod tests;
 
-use super::fs::{Fs, FsUuid};
+use crate::fs::{Fs, FsUuid};
 use filesystems::Superblock;
 
 /// How much of the start of a device is sampled: up to the VMFS signature at 1 MiB.

@@ -2,10 +2,10 @@
 //!
 //! A claim is a persistent node that is never deleted and is changed only by version-checked writes.
 
-use super::Reset;
 use super::codec::{Unreadable, VERSION, checked, written};
-use crate::disk::{FsName, FsUuid};
+use crate::fs::{FsName, FsUuid};
 use crate::service::Incarnation;
+use crate::service::identity::Reset;
 use crate::{BootId, EniId, InstanceId, UnixTime, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,8 +3,11 @@
 //! Absence is not agreement. berth reads the file and never writes it.
 
 pub mod empty_start;
+mod reset;
 #[cfg(test)]
 mod tests;
+
+pub use reset::Reset;
 
 use crate::BrokerId;
 use std::collections::BTreeMap;

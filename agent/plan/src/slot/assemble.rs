@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The slots that the picture adds up to, lowest first.
 ///
-/// Only resources that have the cluster's tag count: two clusters of one account may use the same Names.
+/// Only resources that have the cluster's tag count: two clusters of one account may use the same Names. Where several have
+/// one Name, the first by its id stands in the slot, whatever the order of EC2's answer.
 pub fn slots(
     picture: &Picture,
     cluster: &str,
@@ -30,6 +31,8 @@ pub fn slots(
             volumes.entry(id).or_default().push(volume);
         }
     }
+    enis.values_mut().for_each(|of| of.sort_by(|a, b| a.id.cmp(&b.id)));
+    volumes.values_mut().for_each(|of| of.sort_by(|a, b| a.id.cmp(&b.id)));
     let ids: BTreeSet<BrokerId> = enis.keys().chain(volumes.keys()).copied().collect();
     ids.into_iter()
         .map(|id| {
@@ -147,6 +150,19 @@ mod tests {
             ["vol-00000000000000001 named \"KAFKA-012\"", "vol-00000000000000003 without a Name"]
         );
         assert_eq!(slots(&picture, "orders", &zone, &pattern, Parts { eni: false, volume: true }).len(), 1);
+    }
+
+    #[test]
+    fn two_of_one_name_are_told_in_the_same_order_whatever_ec2s() {
+        let (zone, pattern) = ("z-1a".parse().unwrap(), NamePattern::new("KAFKA-{id}").unwrap());
+        let twin = |n| volume(n, Some("KAFKA-4"), "orders", "z-1a");
+        for volumes in [vec![twin(1), twin(2)], vec![twin(2), twin(1)]] {
+            let picture = Picture { volumes, ..Picture::default() };
+            let found = slots(&picture, "orders", &zone, &pattern, Parts { eni: false, volume: true });
+            let ids = ["vol-00000000000000001", "vol-00000000000000002"].map(str::to_owned).to_vec();
+            assert_eq!(found[0].volume.as_ref().unwrap().id.as_str(), ids[0]);
+            assert_eq!(found[0].defect, Some(Defect::Twice("KAFKA-4".to_owned(), ids)));
+        }
     }
 
     fn eni(change: impl FnOnce(&mut EniSeen)) -> EniSeen {

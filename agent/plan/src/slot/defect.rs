@@ -31,6 +31,15 @@ impl Defect {
     pub fn is_of_the_attachment(&self) -> bool {
         matches!(self, Self::DeletedOnTermination(_) | Self::EniDeletedOnTermination(_))
     }
+
+    /// Those that have the Name of this resource too.
+    pub fn twins_of<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a str> {
+        let ids: &[String] = match self {
+            Self::Twice(_, ids) if ids.iter().any(|one| one == id) => ids,
+            _ => &[],
+        };
+        ids.iter().map(String::as_str).filter(move |one| *one != id)
+    }
 }
 
 impl fmt::Display for Defect {

@@ -123,8 +123,21 @@ mod tests {
             look(Some("running"), Some("Terminating:Retained"), Absence::default()),
             Standing::Taken(_)
         ));
-        assert!(matches!(look(Some("running"), Some("Standby"), Absence::default()), Standing::Taken(_)));
         assert!(matches!(look(Some("running"), Some("InService"), Absence::default()), Standing::Taken(_)));
+    }
+
+    #[test]
+    fn who_may_come_back_keeps_the_slot_whatever_the_group_says() {
+        for group in ["Standby", "EnteringStandby", "Detached", "Detaching", "Terminating:Retained"] {
+            let standing = look(Some("running"), Some(group), Absence::default());
+            assert!(matches!(standing, Standing::Taken(_)), "{group}: {standing:?}");
+        }
+        for state in ["stopping", "stopped"] {
+            for group in ["Terminating:Wait", "Terminating:Proceed", "InService"] {
+                let standing = look(Some(state), Some(group), Absence::default());
+                assert!(matches!(standing, Standing::Taken(_)), "{state}, {group}: {standing:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,13 +1,9 @@
 //! Instances that Auto Scaling does not want in service yet, or no more.
 
-use crate::{actions, ready, the_instance};
+use crate::{actions, one, ready, the_instance};
 use berth_lifecycle::stories::boot::Ended;
 use region::model::{Delay, PoolState};
 use simulation::{Exit, Scene, Settled, simulate};
-
-fn one() -> Scene {
-    Scene { desired: 1, ..Scene::default() }
-}
 
 const DAY: u64 = 24 * 3_600_000;
 

@@ -35,6 +35,23 @@ fn gave_up(exit: &Exit) -> Option<u8> {
     }
 }
 
+/// A scene with one instance.
+fn one() -> Scene {
+    Scene { desired: 1, ..Scene::default() }
+}
+
+/// What happened in a world, for the sentence of a test that fails.
+fn trace(world: &World) -> String {
+    world.with(|s| s.trace.join("\n"))
+}
+
+/// The instance goes down and boots again.
+async fn rebooted(world: &Arc<World>, instance: &str) {
+    world.with(|s| s.region.reboot_instance(instance));
+    world.until(10_000, |s| (!s.host(instance).up).then_some(())).await.expect("it goes down");
+    world.until(60_000, |s| s.host(instance).up.then_some(())).await.expect("it boots again");
+}
+
 /// The one instance of a scene.
 async fn the_instance(world: &World) -> String {
     world.hosts_up(1).await.remove(0)

@@ -1,23 +1,8 @@
 //! What CloudFormation and Auto Scaling hear, when they are away, gone, or have heard it before.
 
-use crate::{actions, gave_up, ready, the_instance};
+use crate::{actions, gave_up, one, ready, rebooted, the_instance, trace};
 use region::model::{Fault, FaultKind};
-use simulation::{Exit, Scene, Settled, World, simulate};
-use std::sync::Arc;
-
-fn one() -> Scene {
-    Scene { desired: 1, ..Scene::default() }
-}
-
-fn trace(world: &World) -> String {
-    world.with(|s| s.trace.join("\n"))
-}
-
-async fn rebooted(world: &Arc<World>, instance: &str) {
-    world.with(|s| s.region.reboot_instance(instance));
-    world.until(10_000, |s| (!s.host(instance).up).then_some(())).await.expect("it goes down");
-    world.until(60_000, |s| s.host(instance).up.then_some(())).await.expect("it boots again");
-}
+use simulation::{Exit, Scene, Settled, simulate};
 
 #[test]
 fn a_failure_is_told_for_hours_while_cloudformation_answers_503() {

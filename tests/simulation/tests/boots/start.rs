@@ -1,26 +1,11 @@
 //! The start of the service: with the file that berth wrote, and nobody else's registration taken for ours.
 
-use crate::{gave_up, ready, the_instance};
+use crate::{gave_up, one, ready, rebooted, the_instance, trace};
 use simulation::broker::{START_LIMIT, die, register_stranger, registrant, registration};
-use simulation::{Exit, Scene, Settled, World, simulate};
-use std::sync::Arc;
+use simulation::{Exit, Settled, simulate};
 
 const STARTED: &str = "/opt/kafka/config/server.properties";
 const WRITTEN: &str = "/etc/kafka/server.properties";
-
-fn one() -> Scene {
-    Scene { desired: 1, ..Scene::default() }
-}
-
-fn trace(world: &World) -> String {
-    world.with(|s| s.trace.join("\n"))
-}
-
-async fn rebooted(world: &Arc<World>, instance: &str) {
-    world.with(|s| s.region.reboot_instance(instance));
-    world.until(10_000, |s| (!s.host(instance).up).then_some(())).await.expect("it goes down");
-    world.until(60_000, |s| s.host(instance).up.then_some(())).await.expect("it boots again");
-}
 
 #[test]
 fn a_properties_file_that_is_a_link_to_what_the_unit_starts_is_written_through() {

@@ -5,6 +5,7 @@ use crate::commands::page::Page;
 use crate::units;
 use berth_lifecycle::stories::preview::{Preview, SlotPreview};
 use berth_plan::records::State;
+use berth_plan::slot::Slot;
 use berth_plan::slot::choose::Choice;
 use berth_plan::{InstanceId, Zone};
 
@@ -48,10 +49,12 @@ fn rows(of: &SlotPreview) -> Vec<(&'static str, String)> {
     if let Some(volume) = &of.slot.volume {
         let disk = of.disk.as_ref().map_or_else(String::new, |disk| format!("; {disk}"));
         rows.push(("volume", format!("{}, {}, {}{disk}", volume.id, units::size(volume.size), volume.state)));
+        rows.extend(twins(&of.slot, volume.id.as_str()).map(|twin| ("volume", twin)));
     }
     if let Some(eni) = &of.slot.eni {
         let addresses: Vec<String> = eni.addresses.iter().map(ToString::to_string).collect();
         rows.push(("interface", format!("{}, {}", eni.id, addresses.join(" "))));
+        rows.extend(twins(&of.slot, eni.id.as_str()).map(|twin| ("interface", twin)));
     }
     rows.push(("claim", claim(of)));
     let holders = of.holders.iter().map(|(id, state)| format!("{id}: {state} ({})", witnesses(of, id)));
@@ -66,6 +69,12 @@ fn rows(of: &SlotPreview) -> Vec<(&'static str, String)> {
         rows.push(("registered", format!("at {at}")));
     }
     rows
+}
+
+/// The others that have the Name of this one.
+fn twins<'a>(slot: &'a Slot, id: &'a str) -> impl Iterator<Item = String> + 'a {
+    let twins = slot.defect.iter().flat_map(move |defect| defect.twins_of(id));
+    twins.map(|twin| format!("{twin}, which has the same Name"))
 }
 
 fn claim(of: &SlotPreview) -> String {
@@ -100,7 +109,7 @@ mod tests {
     use berth_plan::ec2::{EniSeen, VolumeAttachment, VolumeSeen};
     use berth_plan::records::{Claim, Holder, Intent, SlotRecords, VERSION, Versioned};
     use berth_plan::service::Registration;
-    use berth_plan::slot::Slot;
+    use berth_plan::slot::Defect;
     use berth_plan::slot::choose::Reason;
     use berth_plan::{BrokerId, StoreTime, UnixTime, disk};
     use std::fs;
@@ -198,6 +207,14 @@ mod tests {
         SlotPreview { records, vacancy: Err(Reason::Intended(by.clone())), ..of }
     }
 
+    /// Another volume has the Name of this slot's.
+    fn doubled(of: SlotPreview) -> SlotPreview {
+        let ids = vec![of.slot.volume.as_ref().unwrap().id.to_string(), "vol-00000000000000099".to_owned()];
+        let defect = Defect::Twice(format!("KAFKA-{}", of.slot.id), ids);
+        let vacancy = Err(Reason::Defective(defect.clone()));
+        SlotPreview { slot: Slot { defect: Some(defect), ..of.slot }, vacancy, ..of }
+    }
+
     fn others() -> Vec<SlotPreview> {
         let running = held(slot(0, 100, Some(&instance(2))), &instance(2), "running, InService");
         vec![
@@ -228,6 +245,7 @@ mod tests {
                 preview(going, Would::Go(succeed), &["what is attached here of slot 9 would be detached"]),
             ),
             ("waits", preview(others(), Would::Wait, &[])),
+            ("one-name-twice", preview(vec![doubled(slot(4, 100, None))], Would::Wait, &[])),
             (
                 "sees-nothing",
                 preview(

@@ -1,19 +1,18 @@
 //! The answers of the sources put together to facts. Pure: it asks nobody.
 
+mod kernel;
+mod last_run;
+
 use super::facts::{
-    Asked, AttachedEni, AttachedFacts, AttachedVolume, Awaited, BootFacts, ClaimFacts, EniFacts, Facts,
-    GateFacts, HolderFacts, InstanceFacts, MountFacts, RegistrationFacts, ResourceFacts, RouteFacts,
-    ServiceFacts, StepFacts, VolumeFacts,
+    Asked, AttachedEni, AttachedFacts, AttachedVolume, ClaimFacts, EniFacts, Facts, GateFacts, HolderFacts,
+    InstanceFacts, MountFacts, RegistrationFacts, ResourceFacts, ServiceFacts, VolumeFacts,
 };
-use super::sources::{Answers, Away, LastRun, Parts, Records};
-use crate::host::netlink::Ours;
-use crate::host::timeline::{StepStory, Story};
+use super::sources::{Answers, Away, Parts, Records};
 use berth_lifecycle::ports::UnitState;
 use berth_plan::config::Config;
 use berth_plan::conflicts::{Conflict, Here, conflicts};
 use berth_plan::ec2::VolumeSeen;
 use berth_plan::records::{SlotRecords, State};
-use berth_plan::time::millis;
 use berth_plan::{BrokerId, InstanceId};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -49,7 +48,7 @@ pub(super) fn facts(config: &Config, answers: &Answers) -> Facts {
     Facts {
         cluster: config.cluster.clone(),
         instance: instance(answers, me.as_ref()),
-        boot: asked(&answers.last_run, boot),
+        boot: asked(&answers.last_run, last_run::boot),
         claim: claim(&slot, &answers.zookeeper),
         holders: holders(&slot, answers, config),
         resources: resources(&slot, answers, config),
@@ -62,7 +61,7 @@ pub(super) fn facts(config: &Config, answers: &Answers) -> Facts {
                 None => MountFacts::Nothing { at, state: "nothing is mounted".to_owned() },
             }
         }),
-        routes: asked(&answers.kernel, routes),
+        routes: asked(&answers.kernel, kernel::routes),
         service: asked(&answers.unit, |(unit, since)| ServiceFacts {
             unit: config.unit.clone(),
             state: format!("{:?}", unit.state).to_lowercase(),
@@ -108,55 +107,6 @@ fn contradicted(me: &InstanceId, config: &Config, answers: &Answers, records: &R
     let is_up = answers.unit.as_ref().ok().map(|(unit, _)| unit.state == UnitState::Active);
     let here = Here { me, mount: &config.mount, mounted, attached: attached.as_deref(), is_up };
     conflicts(&here, &records.slots)
-}
-
-/// The timeline of the last run, and whether that run still goes on.
-fn boot(run: &LastRun) -> BootFacts {
-    let none = |why: &str| BootFacts { state: why.to_owned(), ..BootFacts::default() };
-    let Some(story) = run.story.as_ref() else {
-        return none("no boot has run since the kernel started");
-    };
-    let Some(story) = Some(story).filter(|_| run.is_of_this_boot) else {
-        return none("no boot has run since the kernel started; the timeline is of an earlier kernel boot");
-    };
-    let goes_on = story.ended.is_none() && run.is_alive;
-    let state = match &story.ended {
-        Some(ended) => ended.as_str(),
-        None if goes_on => "running",
-        // A run that a signal ended between two lines left no last word.
-        None => "the last run ended without a word; the next one goes on",
-    };
-    let waits = |step: &StepStory| {
-        let for_s = run.since_boot.since(step.waits_since?).as_secs();
-        Some(Awaited { step: step.step.clone(), waits_for: step.waits_for.clone(), for_s })
-    };
-    let signal = story.steps.iter().rfind(|step| step.step == "signal");
-    BootFacts {
-        state: state.to_owned(),
-        outcome: story.outcome,
-        exit: story.exit,
-        ended_at: story.ended_at,
-        deadline: goes_on.then_some(run.deadline),
-        awaited: goes_on
-            .then(|| story.steps.iter().filter(|step| step.ended.is_none()).filter_map(waits).collect()),
-        steps: Some(steps(story, run, goes_on)),
-        steps_left_out: Some(story.steps_left_out).filter(|left| *left > 0),
-        signalled: signal.into_iter().flat_map(|s| &s.facts).map(|fact| fact.text().to_owned()).collect(),
-    }
-}
-
-fn steps(story: &Story, run: &LastRun, goes_on: bool) -> Vec<StepFacts> {
-    let shown = |step: &StepStory| StepFacts {
-        step: step.step.clone(),
-        took_ms: step.ended.map(|ended| millis(ended.since(step.began))),
-        since_ms: (step.ended.is_none() && goes_on).then(|| millis(run.since_boot.since(step.began))),
-        outcome: match step.ended {
-            Some(_) => step.outcome.clone(),
-            None => (!goes_on).then(|| "cut off".to_owned()),
-        },
-        times: Some(step.times).filter(|times| *times > 1),
-    };
-    story.steps.iter().map(shown).collect()
 }
 
 /// The slot whose claim names me, or that I am about to take.
@@ -252,8 +202,9 @@ fn resources(slot: &SlotSeen, answers: &Answers, config: &Config) -> Asked<Resou
         (Ok(None), Ok(_)) => return Asked::Known(ResourceFacts::default()),
         (Ok(Some(id)), Ok(parts)) => (*id, parts),
     };
-    let volume = volumes.iter().find(|v| is_of(&v.name, id, config));
-    let eni = enis.iter().find(|e| is_of(&e.name, id, config));
+    // As a boot sees it: of several with the one Name, the first by its id.
+    let volume = volumes.iter().filter(|v| is_of(&v.name, id, config)).min_by(|a, b| a.id.cmp(&b.id));
+    let eni = enis.iter().filter(|e| is_of(&e.name, id, config)).min_by(|a, b| a.id.cmp(&b.id));
     Asked::Known(ResourceFacts {
         volume: volume.map(|v| VolumeFacts {
             id: v.id.clone(),
@@ -287,42 +238,6 @@ fn attached(me: Option<&InstanceId>, (volumes, enis): &Parts) -> AttachedFacts {
     AttachedFacts { volumes, enis }
 }
 
-fn routes(ours: &Ours) -> RouteFacts {
-    let links = ours
-        .links
-        .iter()
-        .map(|link| {
-            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
-            format!("{} {} {}", link.name, if link.up { "up" } else { "down" }, addresses.join(" "))
-        })
-        .collect();
-    let rules = ours.rules.iter().map(|rule| format!("from {} lookup {}", rule.from, rule.table)).collect();
-    RouteFacts { links, routes: ours.routes.len(), rules, missing: missing(ours) }
-}
-
-/// The kernel drops the routes with the address that they prefer as their source, and does not bring them back with it.
-/// The rule stays, and leads into an empty table.
-fn missing(ours: &Ours) -> Vec<String> {
-    let mut found = Vec::new();
-    for rule in &ours.rules {
-        let address = rule.from;
-        let Some(link) = ours.links.iter().find(|link| link.addresses.contains(&address)) else {
-            found.push(format!("no link has {address}, the slot's address"));
-            continue;
-        };
-        if !link.up {
-            found.push(format!("{} with {address} is down", link.name));
-        }
-        if !ours.routes.iter().any(|route| route.table == rule.table && route.link == link.index) {
-            found.push(format!(
-                "{} has {address}, but no route in table {}: the address was taken away and given back",
-                link.name, rule.table
-            ));
-        }
-    }
-    found
-}
-
 fn registration(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Asked<RegistrationFacts> {
     of_slot(
         slot,
@@ -337,44 +252,4 @@ fn registration(slot: &SlotSeen, zookeeper: &Result<Records, Away>) -> Asked<Reg
             },
         },
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::netlink::OurLink;
-    use berth_plan::network::{PRIORITY, Route, Rule, TABLE};
-    use std::net::Ipv4Addr;
-
-    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 53);
-
-    fn in_order() -> Ours {
-        let route = Route { to: None, via: None, source: Some(ADDRESS), link: 7, table: TABLE };
-        Ours {
-            routes: vec![route],
-            rules: vec![Rule { from: ADDRESS, table: TABLE, priority: PRIORITY }],
-            links: vec![OurLink { index: 7, name: "eth1".into(), up: true, addresses: vec![ADDRESS] }],
-        }
-    }
-
-    #[test]
-    fn a_link_that_lost_its_address_and_has_it_again_has_no_routes() {
-        assert_eq!(missing(&in_order()), [""; 0]);
-        let lost = Ours { routes: vec![], ..in_order() };
-        assert!(missing(&lost)[0].starts_with("eth1 has 10.0.1.53, but no route"), "{:?}", missing(&lost));
-        let elsewhere = Route { link: 3, ..in_order().routes[0] };
-        assert_eq!(missing(&Ours { routes: vec![elsewhere], ..in_order() }).len(), 1);
-    }
-
-    #[test]
-    fn an_address_that_is_gone_and_a_link_that_is_down_are_missing() {
-        assert_eq!(
-            missing(&Ours { links: vec![], ..in_order() }),
-            ["no link has 10.0.1.53, the slot's address"]
-        );
-        let mut down = in_order();
-        down.links[0].up = false;
-        assert_eq!(missing(&down), ["eth1 with 10.0.1.53 is down"]);
-        assert_eq!(missing(&Ours { routes: vec![], rules: vec![], links: vec![] }), [""; 0]);
-    }
 }

@@ -3,6 +3,7 @@
 //! Records, revisions and ids of requests are for `--json`.
 
 mod answer;
+mod mine;
 mod rows;
 
 use super::facts::{Facts, RouteFacts};

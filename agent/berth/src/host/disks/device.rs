@@ -1,71 +1,21 @@
-//! One open device, proven to be the volume by the serial that belongs to its open descriptor.
+//! What is done to an open device: formatted, mended, mounted, grown.
 //!
-//! Everything that is done to it is done by that descriptor: the names in /dev may change hands at any time.
+//! Everything is done by its open descriptor: the names in /dev may change hands at any time.
 
-use super::bounded::{LIMITS, Limits, on_a_thread};
-use super::{content, ioctl, mounts, second_opinion, sysfs, tool};
+use super::bounded::on_a_thread;
+use super::open_device::OpenDevice;
+use super::{grow, mounts, second_opinion, sysfs, tool};
 use crate::host::os_error::words;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError};
-use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
 use berth_plan::disk::probe::{BlankDevice, Sample};
 use berth_plan::disk::whose::{Checked, of_e2fsck, of_errno};
-use nix::sys::stat::{dev_t, fstat, major, minor};
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// An open device.
-#[derive(Debug, Clone)]
-pub(super) struct OpenDevice {
-    pub(super) volume: VolumeId,
-    /// Where it was found: for the sentences.
-    pub(super) path: String,
-    pub(super) file: Arc<File>,
-    /// Its number. The kernel gives it to no other device while the descriptor is open (block/genhd.c: a minor is free again
-    /// once the last reference to its block device is gone).
-    pub(super) number: dev_t,
-    pub(super) size: u64,
-    pub(super) limits: Limits,
-}
-
-/// Opens the device whose serial is the volume's id; none where there is none. The name proves nothing: the number of
-/// the open descriptor must be the one that has the serial.
-pub(super) fn open(volume: &VolumeId) -> Result<Option<OpenDevice>, DiskError> {
-    let serial = volume.serial();
-    let Some(device) = sysfs::devices().into_iter().find(|device| device.serial == serial) else {
-        return Ok(None);
-    };
-    let path = format!("/dev/{}", device.name);
-    let failed = |act: &str, error: io::Error| {
-        let sentence = format!("{act} {path} for {volume}: {}", words(&error));
-        DiskError::of(of_errno(error.raw_os_error()), sentence)
-    };
-    let file = match OpenOptions::new().read(true).open(&path) {
-        Ok(file) => file,
-        // The node comes a moment after its entry in sysfs.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed("open", error)),
-    };
-    let number = fstat(&file).map_err(|error| failed("look at", error.into()))?.st_rdev;
-    if sysfs::serial_of(&shown(number)).as_deref() != Some(serial.as_str()) {
-        // Renamed between the look and the open: the next look finds it.
-        return Ok(None);
-    }
-    let size = ioctl::size(&file).map_err(|error| failed("measure", error))?;
-    let file = Arc::new(file);
-    Ok(Some(OpenDevice { volume: volume.clone(), path, file, number, size, limits: LIMITS }))
-}
-
-/// `major:minor`, as sysfs and mountinfo have it.
-fn shown(number: dev_t) -> String {
-    format!("{}:{}", major(number), minor(number))
-}
 
 #[async_trait]
 impl Device for OpenDevice {
@@ -137,24 +87,11 @@ impl Device for OpenDevice {
     }
 
     async fn grow(&self, fs: Fs, at: &str) -> Result<bool, DiskError> {
-        content::grow(self, fs, at).await
+        grow::grow(self, fs, at).await
     }
 }
 
 impl OpenDevice {
-    /// Reads what a probe needs.
-    pub(super) async fn read(&self) -> Result<Sample, DiskError> {
-        let (file, size) = (self.file.clone(), self.size);
-        let what = format!("read {} ({})", self.path, self.volume);
-        on_a_thread(what, self.limits.read, move || content::sample(&file, size)).await
-    }
-
-    /// The name that it has now: it may have changed since it was found.
-    pub(super) fn name(&self) -> String {
-        sysfs::name_of(&shown(self.number))
-            .unwrap_or_else(|| self.path.trim_start_matches("/dev/").to_owned())
-    }
-
     async fn prove_nobody_elses(&self) -> Result<(), DiskError> {
         let device = self.clone();
         let what = format!("open {} ({}) for itself", self.path, self.volume);
@@ -166,14 +103,14 @@ impl OpenDevice {
     /// hold it for a moment.
     fn is_nobody_elses(&self) -> Result<(), DiskError> {
         let (path, volume) = (&self.path, &self.volume);
-        if sysfs::serial_of(&shown(self.number)).as_deref() != Some(volume.serial().as_str()) {
+        if sysfs::serial_of(&self.shown_number()).as_deref() != Some(volume.serial().as_str()) {
             return Err(DiskError::Host(format!("{path} no longer has the serial of {volume}")));
         }
         let same = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let exclusive = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(same);
         let Err(error) = exclusive else { return Ok(()) };
         // Also a tool of a run that was killed: it ends by itself, and the next look sees what it made.
-        let holder = match mounts::places_of(&shown(self.number)).as_slice() {
+        let holder = match mounts::places_of(&self.shown_number()).as_slice() {
             [] => "who has it open?".to_owned(),
             places => format!("it is mounted at {}", places.join(", ")),
         };

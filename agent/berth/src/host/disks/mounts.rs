@@ -1,6 +1,6 @@
 //! Mounts, by syscall and by the kernel's mount table.
 
-use super::device::OpenDevice;
+use super::open_device::OpenDevice;
 use super::{room, sysfs};
 use crate::host::os_error::words;
 use berth_lifecycle::ports::{DiskError, Mounted};

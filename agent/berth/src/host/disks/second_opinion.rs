@@ -1,6 +1,6 @@
 //! libblkid's view of a device that is about to be formatted: it knows more formats than berth does.
 
-use super::device::OpenDevice;
+use super::open_device::OpenDevice;
 use super::tool;
 use berth_lifecycle::ports::DiskError;
 use berth_plan::disk::consent::FormatConsent;

@@ -15,7 +15,7 @@ mod whose;
 mod wiped;
 mod written;
 
-use super::{content, device};
+use super::open_device;
 use berth_lifecycle::ports::{Device, DiskError};
 use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
@@ -126,7 +126,7 @@ impl Loop {
     }
 
     fn probed(&self) -> Probed {
-        probe(&content::sample(&File::open(&self.path).unwrap(), self.size()).unwrap())
+        probe(&open_device::sample(&File::open(&self.path).unwrap(), self.size()).unwrap())
     }
 
     /// What libblkid calls it; none where it finds nothing (blkid(8): 2, and 8 for more than one thing).
@@ -151,7 +151,7 @@ impl Loop {
             let at = self.directory.path().join("mount");
             let at = at.to_str().unwrap();
             blocking(async {
-                let device = device::open(id).unwrap().expect("a device with the volume's serial");
+                let device = open_device::open(id).unwrap().expect("a device with the volume's serial");
                 let seen = volume(id, tag);
                 let plan = plan(
                     &seen,

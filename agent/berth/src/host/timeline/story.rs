@@ -1,6 +1,9 @@
 //! The record of a boot: its steps, what they wait for, and how they ended. It stays small, however long a boot tries:
 //! a step that ends again as it did before is counted, and what is too much is left out and counted too.
 
+#[cfg(test)]
+mod tests;
+
 use berth_plan::{SinceBoot, UnixTime};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -20,6 +23,9 @@ const TEXT: usize = 500;
 
 /// The size of the whole record as JSON, in bytes, as far as steps that are under way leave it the choice.
 const SIZE: usize = 48 * 1024;
+
+/// After how long a wait for the same thing is told again; then each time that it has become twice as long.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What the names and the white space of a step and of a fact add to their texts.
 const STEP_FRAME: usize = 300;
@@ -50,7 +56,7 @@ pub(crate) struct Story {
     /// With which exit code.
     #[serde(default)]
     pub(crate) exit: Option<u8>,
-    /// When it ended.
+    /// When it ended, Unix milliseconds.
     #[serde(default)]
     pub(crate) ended_at: Option<UnixTime>,
 }
@@ -85,6 +91,9 @@ pub(crate) struct StepStory {
     pub(crate) waits_for: Option<String>,
     /// Since when it waits for just this.
     pub(crate) waits_since: Option<SinceBoot>,
+    /// When this wait is told again.
+    #[serde(skip)]
+    again: SinceBoot,
     pub(crate) facts: Vec<Fact>,
     /// How many facts are not shown.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -92,6 +101,17 @@ pub(crate) struct StepStory {
     /// Nobody said that it began: it is over when any step ends.
     #[serde(skip)]
     passing: bool,
+}
+
+/// What there is to tell of a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It is another than before.
+    Another,
+    /// It is the same for so long.
+    Still(Duration),
+    /// Nothing yet.
+    Told,
 }
 
 /// A fact, and how often it was met.
@@ -156,15 +176,21 @@ impl Story {
         self.open(step, false, now);
     }
 
-    /// Whether this wait is another than before.
-    pub(super) fn wait(&mut self, step: &str, what: &str, now: SinceBoot) -> bool {
+    /// A step waits.
+    pub(super) fn wait(&mut self, step: &str, what: &str, now: SinceBoot) -> Wait {
         let at = self.open_at(step).unwrap_or_else(|| self.open(step, true, now));
         let (step, what) = (&mut self.steps[at], bounded(what));
-        let news = step.waits_for.as_ref() != Some(&what);
-        if news {
-            (step.waits_for, step.waits_since) = (Some(what), Some(now));
+        match step.waits_since.filter(|_| step.waits_for.as_ref() == Some(&what)) {
+            None => {
+                (step.waits_for, step.waits_since, step.again) = (Some(what), Some(now), now + AGAIN);
+                Wait::Another
+            }
+            Some(since) if now >= step.again => {
+                step.again = now + now.since(since);
+                Wait::Still(now.since(since))
+            }
+            Some(_) => Wait::Told,
         }
-        news
     }
 
     pub(super) fn fact(&mut self, step: &str, fact: &str, now: SinceBoot) {
@@ -261,109 +287,5 @@ impl StepStory {
             1 => Fact::Once(fact.to_owned()),
             _ => Fact::Again { fact: fact.to_owned(), times },
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Seconds of a boot that is refused again and again.
-    const REFUSALS: u64 = 10_000;
-
-    fn size(story: &Story) -> usize {
-        serde_json::to_string_pretty(story).unwrap().len()
-    }
-
-    #[test]
-    fn ten_thousand_equal_rounds_are_three_steps_and_a_number() {
-        let mut story = Story::default();
-        for n in 0..REFUSALS {
-            let now = SinceBoot::from_millis(n * 1000);
-            story.begin("intend", true, now);
-            story.fact("intend", "slot 3 chosen", now);
-            story.end("intend", "done", now + Duration::from_millis(1));
-            story.begin("attach volume", false, now + Duration::from_millis(1));
-            story.wait("attach volume", "vol-1: VolumeInUse", now + Duration::from_millis(2));
-            story.end("attach volume", "vol-1 cannot be attached", now + Duration::from_millis(3));
-        }
-        let shown: Vec<_> = story.steps.iter().map(|s| (s.step.as_str(), s.times, s.began, s.last)).collect();
-        let last = |ms| SinceBoot::from_millis((REFUSALS - 1) * 1000 + ms);
-        assert_eq!(
-            shown,
-            [
-                ("intend", REFUSALS, SinceBoot::from_millis(0), Some(last(1))),
-                ("attach volume", REFUSALS, SinceBoot::from_millis(1), Some(last(3))),
-            ]
-        );
-        assert_eq!(story.steps[0].facts, [Fact::Again { fact: "slot 3 chosen".to_owned(), times: REFUSALS }]);
-        assert_eq!((story.steps_left_out, story.steps[1].waits_for.as_ref()), (0, None));
-        assert!(size(&story) < 1024, "{}", size(&story));
-    }
-
-    #[test]
-    fn ten_thousand_rounds_that_all_differ_keep_the_first_and_the_last_and_say_how_many_are_missing() {
-        let mut story = Story::default();
-        let long = "\"\\\n".repeat(300);
-        for n in 0..REFUSALS {
-            story.begin("intend", true, SinceBoot::from_millis(n));
-            for fact in 0..if n % 100 == 99 { 30 } else { 2 } {
-                story.fact("intend", &format!("fact {n} {fact} {long}"), SinceBoot::from_millis(n));
-            }
-            story.end("intend", &format!("refusal {n}: {long}"), SinceBoot::from_millis(n));
-            if n % 1000 == 999 {
-                assert!(size(&story) < 64 * 1024, "{}", size(&story));
-            }
-        }
-        assert!(story.steps.len() <= STEPS && story.steps.len() > 1, "{}", story.steps.len());
-        let ended: u64 = story.steps.iter().map(|step| step.times).sum();
-        assert_eq!(story.steps_left_out + ended, REFUSALS);
-        let last = story.steps.last().unwrap();
-        assert!(last.outcome.as_ref().unwrap().starts_with("refusal 9999"), "{:?}", last.outcome);
-        assert_eq!(last.facts_left_out + last.facts.len() as u64, 30);
-
-        let mut short = Story::default();
-        for n in 0..REFUSALS {
-            short.begin("intend", true, SinceBoot::from_millis(n));
-            short.end("intend", &format!("refusal {n}"), SinceBoot::from_millis(n));
-        }
-        let first: Vec<_> = short.steps[..2].iter().map(|s| s.outcome.as_deref().unwrap()).collect();
-        assert_eq!((first, short.steps.len()), (vec!["refusal 0", "refusal 1"], STEPS));
-    }
-
-    #[test]
-    fn what_was_under_way_is_given_up_when_the_boot_chooses_again() {
-        let mut story = Story::default();
-        story.begin("storage", false, SinceBoot::from_millis(1));
-        story.wait("storage", "the device", SinceBoot::from_millis(2));
-        story.begin("network", false, SinceBoot::from_millis(1));
-        story.end("network", "no link", SinceBoot::from_millis(3));
-        story.begin("intend", true, SinceBoot::from_millis(4));
-        let open: Vec<_> = story.steps.iter().filter(|s| s.ended.is_none()).map(|s| &s.step).collect();
-        assert_eq!(open, ["intend"], "nothing waits for a device any more");
-        assert_eq!(story.steps[0].outcome.as_deref(), Some("given up"));
-    }
-
-    #[test]
-    fn a_wait_that_no_step_began_is_over_with_the_step_around_it_and_a_late_fact_opens_none() {
-        let mut story = Story::default();
-        story.begin("intend", true, SinceBoot::from_millis(1));
-        assert!(
-            story.wait("observe", "EC2", SinceBoot::from_millis(2))
-                && !story.wait("observe", "EC2", SinceBoot::from_millis(3))
-        );
-        story.end("intend", "done", SinceBoot::from_millis(4));
-        story.fact("intend", "late", SinceBoot::from_millis(5));
-        assert!(story.steps.iter().all(|s| s.ended == Some(SinceBoot::from_millis(4))), "{story:?}");
-        assert_eq!(story.steps[0].facts, [Fact::Once("late".to_owned())]);
-    }
-
-    #[test]
-    fn the_record_of_an_older_berth_is_read() {
-        let old = r#"{"instance":"i-1","boot":"b","process":7,"ended":null,"steps":[{"step":"intend","began":1,
-            "ended":2,"outcome":"done","waits_for":null,"waits_since":null,"facts":["slot 3 chosen"]}]}"#;
-        let story: Story = serde_json::from_str(old).unwrap();
-        assert_eq!((story.steps[0].times, story.outcome), (1, None));
-        assert_eq!(story.steps[0].facts[0].text(), "slot 3 chosen");
     }
 }

@@ -9,8 +9,10 @@ const FRESH: &str = "99999999-2222-3333-4444-555555555555";
 const VOLUME: &str = "vol-00000000000000001";
 const SIZE: u64 = 1 << 30;
 
-const GARBAGE: [&str; 8] = [
+const GARBAGE: [&str; 10] = [
     "",
+    " xfs",
+    "xfs ",
     "yes",
     "btrfs",
     "XFS",
@@ -20,7 +22,7 @@ const GARBAGE: [&str; 8] = [
     "begun:xfs:11111111-2222-3333-4444-555555555555",
 ];
 
-fn volume(format: Option<&str>, from_snapshot: bool) -> VolumeSeen {
+pub(in crate::disk) fn volume(format: Option<&str>, from_snapshot: bool) -> VolumeSeen {
     VolumeSeen {
         id: VOLUME.parse().unwrap(),
         name: None,

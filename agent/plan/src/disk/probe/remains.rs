@@ -83,6 +83,19 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_of_a_wiped_xfs_is_found_by_its_magic_and_names_it() {
+        let mut start = vec![0; 32 << 10];
+        assert_eq!(head(&start), None);
+        for magic in [b"AB3B", b"AB3C", b"IAB3", b"FIB3", b"RMB3", b"R3FC"] {
+            start[8192..8196].copy_from_slice(magic);
+            start[8224..8240].fill(7);
+            let uuid = crate::fs::FsUuid::from_bytes([7; 16]);
+            let found = Remnant { fs: Fs::Xfs, uuid, at: 8192 };
+            assert_eq!(remains(&Sample { head: start.clone(), ..Sample::default() }), [found], "{magic:?}");
+        }
+    }
+
+    #[test]
     fn noise_is_no_remnant() {
         let mut state = 1u64;
         let mut next = || {

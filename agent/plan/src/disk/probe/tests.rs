@@ -198,6 +198,17 @@ fn an_unfinished_xfs_beside_any_other_signature_is_foreign() {
 }
 
 #[test]
+fn an_unfinished_xfs_over_what_is_left_of_another_is_no_blank_device() {
+    let sb = xfs(1, 256);
+    let size = 64 << 20;
+    let copy = |uuid: u8| bytes(FAR as usize, &[(0, b"XFSB"), (32, &[uuid; 16])]);
+    let probed = |copy: &[u8]| sampled(&bytes(size, &[(0, &sb), (size / 4, copy)]));
+    assert!(matches!(probed(&copy(0xab)), Probed::InProgress { .. }), "the copies of its own");
+    let Probed::Remains { found, .. } = probed(&copy(0xcd)) else { panic!("{:?}", probed(&copy(0xcd))) };
+    assert_eq!(found[0].uuid, FsUuid::from_bytes([0xcd; 16]));
+}
+
+#[test]
 fn what_lies_inside_of_a_complete_file_system_is_its_data() {
     let (xfs, ext) = (xfs(0, SIZE as u64 / 4096), ext(SIZE as u32 / 4096, 2, 0));
     for (what, offset, bytes) in KNOWN.iter().filter(|(_, offset, _)| *offset >= 2048) {

@@ -7,9 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::Refused;
+use super::{Refused, Reset};
 use crate::BrokerId;
-use crate::records::Reset;
 use crate::service::readiness::{Look, Partition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

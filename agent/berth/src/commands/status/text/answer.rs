@@ -1,11 +1,11 @@
 //! The first line: which broker, and how it stands. And the last: what to do next.
 
 use super::super::facts::{Asked, Awaited, BootFacts, ClaimFacts, Facts, RegistrationFacts, ServiceFacts};
-use super::rows::is_resumed;
+use super::mine::{is_mine, is_resumed, slot};
 use crate::host::timeline::Outcome;
 use crate::units;
+use berth_plan::UnixTime;
 use berth_plan::records::State;
-use berth_plan::{BrokerId, UnixTime};
 use std::time::Duration;
 
 /// The answer, and what a person would do now.
@@ -21,14 +21,6 @@ fn answered(line: impl Into<String>, next: impl Into<String>) -> Answer {
     Answer { line: line.into(), next: next.into() }
 }
 
-/// By the claims; with ZooKeeper away, by the note of this boot.
-pub(super) fn slot(facts: &Facts) -> Option<BrokerId> {
-    match &facts.slot {
-        Asked::Known(slot) => *slot,
-        Asked::Away { .. } => facts.gate.slot,
-    }
-}
-
 pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
     if facts.zombie == Some(true) {
         return zombie(facts);
@@ -36,7 +28,8 @@ pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
     let boot = match &facts.boot {
         Asked::Known(boot) => boot,
         Asked::Away { .. } => {
-            return answered(format!("how the boot ended is not known; {}", stands(facts, now)), RUN);
+            let next = format!("{RUN} (a broker that runs is left alone)");
+            return answered(format!("how the boot ended is not known; {}", stands(facts, now)), next);
         }
     };
     if let Some(awaited) = &boot.awaited {
@@ -134,15 +127,13 @@ fn booting(facts: &Facts, boot: &BootFacts, awaited: &[Awaited], now: UnixTime) 
         ClaimFacts::None { .. } => false,
     });
     let until = match boot.deadline.filter(|_| !is_started) {
-        Some(at) if at > now => format!("nothing before the deadline, {}", units::until(at, now)),
+        Some(at) if at > now => {
+            format!("{NOTHING}: berth tries until its deadline, {}", units::until(at, now))
+        }
         Some(_) => format!("{NOTHING}: the deadline has passed, and berth goes on, more slowly"),
         None => format!("{NOTHING}: berth goes on until the broker is ready, however long it takes"),
     };
     answered(format!("{who}: {does}"), until)
-}
-
-fn is_mine(facts: &Facts, named: Option<&berth_plan::InstanceId>) -> bool {
-    named.is_some() && named == super::rows::me(facts)
 }
 
 fn ready(facts: &Facts, at: &str, now: UnixTime) -> Answer {

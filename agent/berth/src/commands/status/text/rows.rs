@@ -3,7 +3,7 @@
 use super::super::facts::{
     Asked, ClaimFacts, Facts, HolderFacts, InstanceFacts, MountFacts, RegistrationFacts,
 };
-use super::answer::slot;
+use super::mine::{me, resumed, slot};
 use crate::units;
 use berth_plan::records::{Claim, State};
 use berth_plan::{InstanceId, UnixTime};
@@ -23,13 +23,6 @@ pub(super) fn rows(facts: &Facts, now: UnixTime) -> Vec<Row> {
     rows.extend(registration(facts));
     rows.extend(boot(facts, now));
     rows
-}
-
-pub(super) fn me(facts: &Facts) -> Option<&InstanceId> {
-    match &facts.instance {
-        InstanceFacts::Known { id, .. } | InstanceFacts::ByRun { id, .. } => Some(id),
-        InstanceFacts::Away { .. } => None,
-    }
 }
 
 fn instance(facts: &Facts) -> String {
@@ -140,15 +133,6 @@ fn held_since(claim: &Claim) -> Option<UnixTime> {
         of_holder.truncate(took + 1);
     }
     of_holder.last().map(|owner| owner.at)
-}
-
-/// When the holder came back to it in another boot, if that was the last that it did.
-fn resumed(claim: &Claim) -> Option<UnixTime> {
-    claim.history.last().filter(|owner| owner.why.starts_with("resumed")).map(|owner| owner.at)
-}
-
-pub(super) fn is_resumed(claim: &Claim) -> bool {
-    resumed(claim).is_some()
 }
 
 fn claim(facts: &Facts, now: UnixTime) -> Option<Row> {

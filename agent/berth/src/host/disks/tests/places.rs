@@ -1,6 +1,6 @@
 //! Where a volume is mounted, by the configured path and by the kernel's.
 
-use super::{Device, DiskError, Fs, Loop, MIB, blocking, device, fs};
+use super::{Device, DiskError, Fs, Loop, MIB, blocking, fs, open_device};
 use crate::host::disks::HostDisks;
 use berth_lifecycle::ports::Disks;
 
@@ -12,7 +12,7 @@ fn a_mount_below_a_symbolic_link_is_found_again_and_unmounted() {
     let at = at.to_str().unwrap();
     disk.on_a_host(|id| {
         blocking(async {
-            let device = device::open(id).unwrap().expect("a device with the volume's serial");
+            let device = open_device::open(id).unwrap().expect("a device with the volume's serial");
             assert_eq!(HostDisks.mounted(at).await, Ok(None));
             device.mount(Fs::Xfs, at, &[]).await.unwrap();
             let mounted = HostDisks.mounted(at).await.unwrap().expect("it was mounted there");

@@ -2,7 +2,7 @@
 //! found.
 
 use super::{
-    Device, DiskError, DiskPlan, Fs, Loop, MIB, VolumeId, blocking, device, fs, plan, probe, run, said,
+    Device, DiskError, DiskPlan, Fs, Loop, MIB, VolumeId, blocking, fs, open_device, plan, probe, run, said,
     volume,
 };
 use nix::mount::{MsFlags, mount, umount};
@@ -26,7 +26,7 @@ fn swap(from: &Loop, to: &Loop) -> String {
 }
 
 async fn format(id: &VolumeId, disk: &Loop) -> Result<(), DiskError> {
-    let device = device::open(id).unwrap().expect("a device with the volume's serial");
+    let device = open_device::open(id).unwrap().expect("a device with the volume's serial");
     let seen = volume(id, Some("xfs"));
     match plan(
         &seen,
@@ -95,7 +95,7 @@ fn what_was_proven_is_checked_and_mounted_whatever_stands_at_its_name() {
     let source = mine.on_a_host(|id| {
         let at = at.to_str().unwrap();
         blocking(async {
-            let device = device::open(id).unwrap().expect("a device with the volume's serial");
+            let device = open_device::open(id).unwrap().expect("a device with the volume's serial");
             run("mount", &["--bind", &other.path, &mine.path]);
             device.preen(Fs::Ext4, Duration::from_secs(60)).await.unwrap();
             device.mount(Fs::Ext4, at, &[]).await.unwrap();

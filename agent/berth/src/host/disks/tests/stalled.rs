@@ -1,6 +1,6 @@
 //! A volume that answers no write: its image lies on a file system that is frozen, as an EBS volume that stalls.
 
-use super::{Device, DiskError, DiskPlan, Loop, MIB, blocking, device, plan, probe, run, volume};
+use super::{Device, DiskError, DiskPlan, Loop, MIB, blocking, open_device, plan, probe, run, volume};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ fn a_format_on_a_stalled_volume_ends_as_this_hosts_trouble_and_is_not_begun_twic
         let inner = Loop::below(&at, 320 * MIB, 512);
         inner.on_a_host(|id| {
             blocking(async {
-                let mut device = device::open(id).unwrap().expect("a device with the volume's serial");
+                let mut device = open_device::open(id).unwrap().expect("a device with the volume's serial");
                 device.limits.format = Duration::from_secs(1);
                 let plan = plan(
                     &volume(id, Some("xfs")),

@@ -1,6 +1,6 @@
 //! Whose trouble it is: what another kernel, tool or image would do without is this host's, never a fault of the slot.
 
-use super::{Device, DiskError, Fs, Loop, MIB, blocking, device};
+use super::{Device, DiskError, Fs, Loop, MIB, blocking, open_device};
 use std::time::Duration;
 
 /// Checks and mounts, as a boot does with a file system that it found.
@@ -9,7 +9,7 @@ fn mounted(disk: &Loop, fs: Fs, options: &[&str]) -> Result<(), DiskError> {
     let at = disk.directory.path().join("mount");
     disk.on_a_host(|id| {
         blocking(async {
-            let device = device::open(id).unwrap().expect("a device with the volume's serial");
+            let device = open_device::open(id).unwrap().expect("a device with the volume's serial");
             device.preen(fs, Duration::from_secs(60)).await?;
             device.mount(fs, at.to_str().unwrap(), &options).await
         })

@@ -1,30 +1,10 @@
-//! Reading what a probe needs, and growing what is too small.
+//! Growing a file system that is smaller than its device.
 
-use super::device::OpenDevice;
+use super::open_device::OpenDevice;
 use super::tool;
-use crate::host::os_error::words;
 use berth_lifecycle::ports::DiskError;
 use berth_plan::disk::Fs;
-use berth_plan::disk::probe::{Probed, Sample, probe};
-use berth_plan::disk::whose::{Whose, of_errno};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
-/// Reads what a probe needs. A read that the disk refuses is told in the sample, and never taken for zeros; one that fails
-/// for another reason is this host's trouble.
-pub(super) fn sample(file: &File, size: u64) -> Result<Sample, DiskError> {
-    let read = |from: u64, length: u64| {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut bytes, from).map(|()| bytes).map_err(|error| {
-            let sentence = format!("read {length} bytes at {from}: {}", words(&error));
-            (of_errno(error.raw_os_error()), sentence)
-        })
-    };
-    Sample::read(size, read).or_else(|(whose, sentence)| match whose {
-        Whose::Slot => Ok(Sample::refused(size, sentence)),
-        whose => Err(DiskError::of(whose, sentence)),
-    })
-}
+use berth_plan::disk::probe::{Probed, probe};
 
 /// Grows a mounted file system to its device where whole megabytes are missing; says whether it did.
 pub(super) async fn grow(device: &OpenDevice, fs: Fs, at: &str) -> Result<bool, DiskError> {
