@@ -23,7 +23,7 @@ struct House {
 const PLAN: House = House {
     folder: "agent/plan",
     floors: &[
-        &["remote_text", "fs"],
+        &["remote_text", "fs", "time"],
         &["ids", "addressing", "listeners"],
         &["ec2", "service", "network", "outcome"],
         &["records"],
