@@ -47,7 +47,11 @@ fn commands(of: &Command) -> Vec<&Command> {
 fn add_command(roff: &mut Roff, command: &Command) {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     let arguments: Vec<&Arg> = command.get_arguments().filter(|arg| is_its_own(arg)).collect();
-    let given = arguments.iter().map(|arg| format!(" {}", shown(arg))).collect::<String>();
+    let given = arguments.iter().map(|arg| match arg.is_required_set() {
+        true => format!(" {}", shown(arg)),
+        false => format!(" [{}]", shown(arg)),
+    });
+    let given: String = given.collect();
     roff.control("SS", [format!("{name}{given}").as_str()]);
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
     for paragraph in about.unwrap_or_default().split("\n\n") {
