@@ -4,12 +4,13 @@ use crate::broker::CHROOT;
 use crate::laws;
 use crate::lock::queue;
 use crate::runs::Caller;
+use crate::session::Away;
 use crate::world::State;
 use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
-use berth_plan::BrokerId;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
+use berth_plan::{BrokerId, Millis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,13 +22,9 @@ pub fn node(kind: &str, id: impl std::fmt::Display) -> String {
     format!("{CHROOT}/berth/orders/{kind}/{id}")
 }
 
-pub(crate) fn away(why: &str) -> ClaimsError {
-    ClaimsError::Away(why.to_owned())
-}
-
 pub(crate) fn lost_to(path: &str, refused: Refused) -> ClaimsError {
     match refused {
-        Refused::SessionExpired => away("the session expired"),
+        Refused::SessionExpired => Away("the session expired").into(),
         other => ClaimsError::Conflict(format!("{path}: {other:?}")),
     }
 }
@@ -107,8 +104,13 @@ impl Claims for Records {
         self.0.zookeeper("record", None, move |s, _| one(&s.zk, id)).await
     }
 
-    async fn lock(&self, intent: &Intent, waiting: &(dyn Fn(String) + Sync)) -> Outcome<Box<dyn Locked>> {
-        let locked = queue(&self.0, intent, waiting).await;
+    async fn lock(
+        &self,
+        intent: &Intent,
+        within: Millis,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Outcome<Box<dyn Locked>> {
+        let locked = queue(&self.0, intent, within, waiting).await;
         if matches!(locked, Err(ClaimsError::Away(_))) {
             self.0.give_up_session();
         }

@@ -33,7 +33,7 @@ pub(super) async fn record(
         Ok(_) => return Ok(()),
         Err(failure) => failure,
     };
-    let error = zookeeper.failed(failure).await;
+    let error = ClaimsError::from(zookeeper.failed(failure).await);
     if matches!(error, ClaimsError::Refused(_)) {
         return Err(error);
     }
@@ -75,7 +75,7 @@ pub(super) async fn lift(
         }
         Err(failure) => failure,
     };
-    let error = zookeeper.failed(failure).await;
+    let error = ClaimsError::from(zookeeper.failed(failure).await);
     if matches!(error, ClaimsError::Refused(_)) {
         return Err(error);
     }
@@ -92,7 +92,7 @@ type Node = Option<(Vec<u8>, Revision)>;
 async fn read(zookeeper: &Zookeeper, client: &Client, path: &str) -> Result<Node, ClaimsError> {
     match data(client, path.to_owned()).await {
         Ok(found) => Ok(found.map(|(bytes, stat)| (bytes, revision_of(&stat)))),
-        Err(failure) => Err(zookeeper.failed(failure).await),
+        Err(failure) => Err(zookeeper.failed(failure).await.into()),
     }
 }
 
@@ -101,6 +101,6 @@ async fn fresh(zookeeper: &Zookeeper, path: &str) -> Result<Node, ClaimsError> {
     let client = zookeeper.client().await?;
     match called(&format!("sync {path}"), client.sync(path)).await {
         Ok(()) => read(zookeeper, &client, path).await,
-        Err(failure) => Err(zookeeper.failed(failure).await),
+        Err(failure) => Err(zookeeper.failed(failure).await.into()),
     }
 }
