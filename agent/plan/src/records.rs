@@ -7,7 +7,7 @@ mod intent;
 mod reset;
 mod revision;
 
-pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
+pub use claim::{Claim, DiskRecord, HISTORY, Holder, KnownSince, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
 pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;

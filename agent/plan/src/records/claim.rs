@@ -81,6 +81,15 @@ pub struct Owner {
     pub why: String,
 }
 
+/// Since when a holder is known by a claim that an operator wrote meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownSince {
+    /// The holder of then. Of another one this says nothing.
+    pub instance: InstanceId,
+    /// The claim's last change before the operator's first, Unix milliseconds by the store's clock.
+    pub at: Millis,
+}
+
 /// The record at `slots/<id>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
@@ -102,6 +111,9 @@ pub struct Claim {
     /// The operator's word that the slot's data is lost; gone once the broker has registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<Reset>,
+    /// Since when the holder is known, where an operator's write made the record younger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_since: Option<KnownSince>,
     /// What a holder that gave up could not undo.
     #[serde(default)]
     pub left: Vec<String>,
@@ -124,6 +136,7 @@ impl Claim {
             started: None,
             registered: None,
             reset: None,
+            known_since: None,
             left: Vec::new(),
             history: Vec::new(),
             other: BTreeMap::new(),
@@ -159,6 +172,7 @@ impl Claim {
             v: VERSION,
             state: State::Held,
             started: if same { self.started.clone() } else { None },
+            known_since: None,
             left: Vec::new(),
             holder: Some(holder),
             ..self.with(owner)
@@ -167,12 +181,13 @@ impl Claim {
 
     /// The claim with the mark that goes before the start of the unit.
     pub fn started(&self, boot: &BootId, at: Millis) -> Self {
-        Self { started: Some(Started { boot: boot.clone(), at }), ..self.clone() }
+        Self { started: Some(Started { boot: boot.clone(), at }), known_since: None, ..self.clone() }
     }
 
     /// The claim with the registration that was seen. The operator's word on an empty log dir is spent.
     pub fn registered(&self, incarnation: Incarnation, host: Option<String>) -> Self {
-        Self { registered: Some(Registered { incarnation, host }), reset: None, ..self.clone() }
+        let registered = Some(Registered { incarnation, host });
+        Self { registered, reset: None, known_since: None, ..self.clone() }
     }
 
     /// The claim with the operator's word that its data is lost.
@@ -180,9 +195,23 @@ impl Claim {
         Self { reset: Some(reset), ..self.clone() }
     }
 
+    /// The claim as an operator writes it, last changed at `changed` by the store's clock: it makes the holder no younger.
+    pub fn by_operator(&self, changed: Millis) -> Self {
+        let at = self.holder_known_since(changed);
+        let known_since = self.names().map(|holder| KnownSince { instance: holder.clone(), at });
+        Self { known_since, ..self.clone() }
+    }
+
+    /// Since when its holder is known, by the store's clock: when the record was `changed` last, or when it was before an
+    /// operator wrote.
+    pub fn holder_known_since(&self, changed: Millis) -> Millis {
+        let noted = self.known_since.as_ref().filter(|known| self.names() == Some(&known.instance));
+        noted.map_or(changed, |known| known.at.min(changed))
+    }
+
     /// The claim with the file system on its volume.
     pub fn on_disk(&self, disk: DiskRecord) -> Self {
-        Self { disk: Some(disk), ..self.clone() }
+        Self { disk: Some(disk), known_since: None, ..self.clone() }
     }
 
     /// The claim given back, for the reason `why`.
@@ -192,12 +221,13 @@ impl Claim {
             Some(instance) => self.with(Owner { instance, at, why: why.to_owned() }),
             None => self.clone(),
         };
-        Self { state: State::Free, holder: None, started: None, left: Vec::new(), ..noted }
+        let (started, known_since) = (None, None);
+        Self { state: State::Free, holder: None, started, known_since, left: Vec::new(), ..noted }
     }
 
     /// The claim of a holder that gave up with `left` still to undo.
     pub fn unfinished(&self, left: Vec<String>) -> Self {
-        Self { state: State::Unfinished, left, ..self.clone() }
+        Self { state: State::Unfinished, left, known_since: None, ..self.clone() }
     }
 
     fn with(&self, owner: Owner) -> Self {
@@ -212,6 +242,7 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn holder(n: u8, boot: u8) -> Holder {
         Holder {
@@ -247,6 +278,25 @@ mod tests {
         assert_eq!(kept.reset, Some(reset.clone()));
         assert_eq!(kept.given_back(8, "gave up").reset, Some(reset));
         assert_eq!(kept.registered(Incarnation::of_register(9), None).reset, None);
+    }
+
+    #[test]
+    fn an_operators_write_makes_no_holder_younger() {
+        let said = |claim: &Claim, changed| {
+            let reset = Reset { at: 1, by: "root@ops".into(), accept: BTreeSet::new() };
+            Claim::read(&claim.by_operator(changed).reset(reset).bytes()).unwrap()
+        };
+        let held = Claim::vacant().taken(holder(1, 1), 5);
+        assert_eq!(held.holder_known_since(100), 100);
+        let twice = said(&said(&held, 100), 200);
+        assert_eq!(twice.holder_known_since(300), 100);
+        assert_eq!(twice.started(&holder(1, 1).boot, 6).holder_known_since(300), 300, "it wrote itself");
+        assert_eq!(twice.taken(holder(2, 1), 6).holder_known_since(300), 300, "another one");
+        // A berth that does not know the field keeps it when another instance takes the slot.
+        let kept = Claim { holder: Some(holder(2, 1)), ..twice.clone() };
+        assert_eq!(kept.holder_known_since(300), 300);
+        assert_eq!(said(&Claim::vacant(), 100).known_since, None, "nobody holds it");
+        assert_eq!(twice.holder_known_since(50), 50, "the older of the two");
     }
 
     #[test]
