@@ -48,6 +48,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("plan/src/config/check.rs", "cluster = ", "a configuration"),
     ("plan/src/service/registration.rs", "an unknown host", "fills a sentence"),
     ("plan/src/listeners.rs", "", "words of AWS that berth looks for, and their sources"),
+    ("lifecycle/src/step.rs", "", "names of steps: the middle of \"… could not …: …\""),
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),
     ("berth/src/host/disks/tests", "", "tests on loop devices"),
