@@ -31,6 +31,8 @@ pub(crate) struct Zookeeper {
     hosts: Vec<String>,
     pub(crate) paths: Paths,
     session: Mutex<Option<Client>>,
+    /// The nodes of berth's tree, the chroot included, that this run made; parents first.
+    pub(crate) made: std::sync::Mutex<Vec<String>>,
 }
 
 impl Zookeeper {
@@ -40,6 +42,7 @@ impl Zookeeper {
             hosts: config.zookeeper_hosts.clone(),
             paths: Paths::new(&config.chroot, &config.cluster),
             session: Mutex::new(None),
+            made: std::sync::Mutex::default(),
         })
     }
 

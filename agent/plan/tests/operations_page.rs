@@ -52,6 +52,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("lifecycle/src/steps/intend.rs", "slot … chosen", "a decision, with its reasons"),
     ("lifecycle/src/steps/storage.rs", "… mounted at …", "a fact"),
     ("berth/src/host/disks/tests", "", "tests on loop devices"),
+    ("berth/src/claims/zookeeper/tests", "", "tests on a server"),
     ("plan/src/ec2/refusal.rs", "", "words of AWS that berth looks for, and who reports them"),
     ("plan/src/remote_text.rs", "", "fills a sentence"),
     ("berth/src/aws.rs", "received 404", "words of aws/imds/role.rs that are looked for"),

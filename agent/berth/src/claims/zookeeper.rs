@@ -6,6 +6,8 @@ mod chroot;
 mod faults;
 mod lock;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use crate::zookeeper::{Failure, NotDone, Zookeeper, called};
 use async_trait::async_trait;
@@ -143,6 +145,9 @@ impl Claims for Zookeeper {
         revision: Option<Revision>,
     ) -> Result<(), ClaimsError> {
         let client = self.client().await?;
+        if revision.is_none() {
+            self.prepared(&client).await?;
+        }
         faults::record(self, &client, id, fault, revision).await
     }
 

@@ -50,6 +50,9 @@ pub(super) async fn boot(config: Config) -> u8 {
             ended = story(&state) => ended_as(&state, ended),
             signal = ended_by(&mut terminate, &mut interrupt) => cut_off(signal, &timeline),
         };
+        if ended.0 != Outcome::Ready {
+            wiring.zookeeper.leave_no_empty_tree(&state.me.instance).await;
+        }
         // An exit without this leaves the lock and the intent in the way of every other booting instance.
         wiring.zookeeper.close().await;
         Ok::<_, String>(ended)

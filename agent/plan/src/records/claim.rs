@@ -163,6 +163,13 @@ impl Claim {
         self.names() == Some(instance) && self.started.is_some()
     }
 
+    /// Whether the record could go without a loss: free, no broker ever registered on its slot, no operator's word, and nobody
+    /// in its history but `instance`.
+    pub fn remembers_nothing_but(&self, instance: &InstanceId) -> bool {
+        let is_known = self.registered.is_some() || self.reset.is_some() || !self.other.is_empty();
+        self.state == State::Free && !is_known && self.history.iter().all(|owner| owner.instance == *instance)
+    }
+
     /// The claim as `holder` takes it. An instance that held it before keeps its `started` mark across a new boot.
     pub fn taken(&self, holder: Holder, at: Millis) -> Self {
         let same = self.names() == Some(&holder.instance);
@@ -317,6 +324,21 @@ mod tests {
         let taken = claim.taken(holder(2, 1), 7);
         assert_eq!(taken.started, None);
         assert_eq!(taken.history.len(), 2);
+    }
+
+    #[test]
+    fn a_claim_that_one_instance_alone_took_and_gave_back_remembers_nothing() {
+        let (one, other) = (holder(1, 1), holder(2, 1));
+        let given_back = Claim::vacant().taken(one.clone(), 5).given_back(6, "gave up");
+        assert!(given_back.remembers_nothing_but(&one.instance));
+        assert!(!given_back.remembers_nothing_but(&other.instance), "another's history");
+        let registered = given_back.registered(Incarnation::of_register(7), None);
+        assert!(!registered.remembers_nothing_but(&one.instance), "a broker's data");
+        let said = given_back.reset(Reset { at: 7, by: "root@ops".into(), accept: BTreeSet::new() });
+        assert!(!said.remembers_nothing_but(&one.instance), "an operator's word");
+        let held = Claim::vacant().taken(one.clone(), 5);
+        assert!(!held.remembers_nothing_but(&one.instance), "it is held");
+        assert!(!held.unfinished(vec!["a detach".into()]).remembers_nothing_but(&one.instance));
     }
 
     #[test]

@@ -79,10 +79,11 @@ pub(super) async fn lift(
     if matches!(error, ClaimsError::Refused(_)) {
         return Err(error);
     }
-    // The claim's bytes may be the same as before: its revision tells whether it was written.
+    // The claim's bytes may be the same as before: its revision tells whether it was written, but not of a claim that was to be
+    // made and is there already. Then the fault tells.
     let next = Revision::of_store(revision.map_or(0, |revision| revision.in_store() + 1));
-    match fresh(zookeeper, &slot).await? {
-        Some((seen, now)) if seen == bytes && now == next => Ok(now),
+    match (fresh(zookeeper, &slot).await?, fresh(zookeeper, &path).await?) {
+        (Some((seen, now)), None) if seen == bytes && now == next => Ok(now),
         _ => Err(error),
     }
 }
