@@ -9,7 +9,8 @@ use crate::host::managers::HostManagers;
 use crate::host::netlink::Kernel;
 use crate::host::systemd::Systemd;
 use crate::zookeeper::Zookeeper;
-use berth_lifecycle::ports::{Cloud, Timeline};
+use berth_lifecycle::ports::{Cloud, Host, Timeline};
+use berth_lifecycle::stories::slot::Desk;
 use berth_lifecycle::{Agent, Me, Ports};
 use berth_plan::Token;
 use berth_plan::config::Config;
@@ -51,6 +52,13 @@ pub(crate) async fn wire(
         timeline,
     };
     Ok(Wiring { agent: Agent { me, config, ports }, zookeeper })
+}
+
+/// Puts together what an operator's command asks: the claims and the service's register, on any machine that reaches them.
+pub(crate) fn wire_desk(config: &Config, by: String) -> (Desk, Arc<Zookeeper>) {
+    let zookeeper = Zookeeper::new(config);
+    let (claims, registrations) = (zookeeper.clone(), zookeeper.clone());
+    (Desk { claims, registrations, at: ThisHost.unix_time(), by }, zookeeper)
 }
 
 /// Instance, and a number that no other run has.

@@ -8,7 +8,6 @@ mod paths;
 
 pub(crate) use paths::Paths;
 
-use berth_lifecycle::ports::ClaimsError;
 use berth_plan::config::Config;
 use berth_plan::remote_text::bounded;
 use ensemble::Ensemble;
@@ -16,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use zookeeper_client::{Acls, Client, CreateMode, Error, SessionState};
+use zookeeper_client::{Client, Error, SessionState};
 
 /// Asked for; the server clamps it to 2 to 20 of its ticks.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,6 +31,8 @@ pub(crate) struct Zookeeper {
     hosts: Vec<String>,
     pub(crate) paths: Paths,
     session: Mutex<Option<Client>>,
+    /// The nodes of berth's tree, the chroot included, that this run made; parents first.
+    pub(crate) made: std::sync::Mutex<Vec<String>>,
 }
 
 impl Zookeeper {
@@ -41,11 +42,12 @@ impl Zookeeper {
             hosts: config.zookeeper_hosts.clone(),
             paths: Paths::new(&config.chroot, &config.cluster),
             session: Mutex::new(None),
+            made: std::sync::Mutex::default(),
         })
     }
 
     /// The session's client: the one that is open, or a new one.
-    pub(crate) async fn client(&self) -> Result<Client, ClaimsError> {
+    pub(crate) async fn client(&self) -> Result<Client, NotDone> {
         let mut session = self.session.lock().await;
         if let Some(client) = session.as_ref()
             && !client.state().is_terminated()
@@ -58,12 +60,12 @@ impl Zookeeper {
         Ok(client)
     }
 
-    async fn connected(&self) -> Result<Client, ClaimsError> {
+    async fn connected(&self) -> Result<Client, NotDone> {
         let Ensemble { addresses, unresolved } = Ensemble::resolve(&self.hosts).await;
         let hosts = self.hosts.join(",");
         let unresolved = unresolved.join("; ");
         if addresses.is_empty() {
-            return Err(ClaimsError::Away(format!(
+            return Err(NotDone::Away(format!(
                 "connect to ZooKeeper at {hosts}: {unresolved}; look at DNS: the names in `zookeeper`, /etc/resolv.conf, the resolver of the VPC"
             )));
         }
@@ -72,7 +74,7 @@ impl Zookeeper {
         }
         let away = |why: String| {
             let tried = ensemble::shown(&addresses);
-            ClaimsError::Away(format!(
+            NotDone::Away(format!(
                 "connect to ZooKeeper at {hosts}: {why}, by {tried} (is it up, and do routes and security groups let this instance reach it?)"
             ))
         };
@@ -90,20 +92,6 @@ impl Zookeeper {
         }
     }
 
-    /// Makes what is missing of berth's tree, the chroot included, as Kafka would make its own. Called before the lock: a
-    /// command that only looks makes nothing.
-    pub(crate) async fn prepared(&self, client: &Client) -> Result<(), ClaimsError> {
-        self.refuse_other_cluster(client).await?;
-        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        for dir in self.paths.directories() {
-            match called(&format!("create {dir}"), client.mkdir(&dir, &options)).await {
-                Ok(()) | Err(Failure::Certain(Error::NodeExists, _)) => {}
-                Err(failure) => return Err(failure.into()),
-            }
-        }
-        Ok(())
-    }
-
     /// Ends the session and waits until the server knows, so that nobody waits for its ephemeral nodes.
     pub(crate) async fn close(&self) {
         let Some(client) = self.session.lock().await.take() else { return };
@@ -116,7 +104,7 @@ impl Zookeeper {
     }
 
     /// What a call that failed means. A session whose calls lose their replies is not used again.
-    pub(crate) async fn failed(&self, failure: Failure) -> ClaimsError {
+    pub(crate) async fn failed(&self, failure: Failure) -> NotDone {
         if let Failure::Unknown(Error::SessionExpired, _) = &failure {
             self.close().await;
         }
@@ -134,7 +122,17 @@ pub(crate) enum Failure {
     Late(String),
 }
 
-impl From<Failure> for ClaimsError {
+/// Why something was not done, in a sentence. What that means each port says for itself.
+pub(crate) enum NotDone {
+    /// ZooKeeper said no: what stands there is not what was expected.
+    Conflict(String),
+    /// It may have been done: not reachable, no answer, or the session is over.
+    Away(String),
+    /// ZooKeeper does not let berth do it.
+    Refused(String),
+}
+
+impl From<Failure> for NotDone {
     fn from(failure: Failure) -> Self {
         let said = |error: &Error| bounded(&error.to_string());
         match failure {

@@ -49,6 +49,24 @@ impl Step {
             Self::Unwind => "unwind",
         }
     }
+
+    /// What the step does, after "could not".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Identify => "find out which instance this is",
+            Self::Observe => "look at the slots",
+            Self::Intend => "choose a slot",
+            Self::AttachVolume => "attach the volume",
+            Self::AttachEni => "attach the network interface",
+            Self::Network => "configure the network interface",
+            Self::Storage => "bring up the volume",
+            Self::Configure => "write the configuration",
+            Self::Start => "start the service",
+            Self::Ready => "see the service ready",
+            Self::Signal => "tell the outcome",
+            Self::Unwind => "give the slot back",
+        }
+    }
 }
 
 impl fmt::Display for Step {

@@ -102,7 +102,7 @@ impl Trouble {
 
     pub(crate) fn claims(step: Step, error: &ClaimsError) -> Self {
         let kind = match error {
-            ClaimsError::Away(_) | ClaimsError::Conflict(_) => Kind::ControlPlane,
+            ClaimsError::Away(_) | ClaimsError::Conflict(_) | ClaimsError::Busy { .. } => Kind::ControlPlane,
             ClaimsError::Refused(_) => Kind::Configuration,
         };
         Self::new(step, kind, error.to_string())

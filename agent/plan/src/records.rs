@@ -6,7 +6,7 @@ mod fault;
 mod intent;
 mod revision;
 
-pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, State};
+pub use claim::{Claim, DiskRecord, HISTORY, Holder, KnownSince, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
 pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;

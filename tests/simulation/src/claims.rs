@@ -4,6 +4,7 @@ use crate::broker::CHROOT;
 use crate::laws;
 use crate::lock::queue;
 use crate::runs::Caller;
+use crate::session::Away;
 use crate::world::State;
 use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use berth_plan::StoreTime;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a call of ZooKeeper brings.
 pub type Outcome<T> = Result<T, ClaimsError>;
@@ -22,13 +24,9 @@ pub fn node(kind: &str, id: impl std::fmt::Display) -> String {
     format!("{CHROOT}/berth/orders/{kind}/{id}")
 }
 
-pub(crate) fn away(why: &str) -> ClaimsError {
-    ClaimsError::Away(why.to_owned())
-}
-
 pub(crate) fn lost_to(path: &str, refused: Refused) -> ClaimsError {
     match refused {
-        Refused::SessionExpired => away("the session expired"),
+        Refused::SessionExpired => Away("the session expired").into(),
         other => ClaimsError::Conflict(format!("{path}: {other:?}")),
     }
 }
@@ -108,8 +106,13 @@ impl Claims for Records {
         self.0.zookeeper("record", None, move |s, _| one(&s.zk, id)).await
     }
 
-    async fn lock(&self, intent: &Intent, waiting: &(dyn Fn(String) + Sync)) -> Outcome<Box<dyn Locked>> {
-        let locked = queue(&self.0, intent, waiting).await;
+    async fn lock(
+        &self,
+        intent: &Intent,
+        within: Duration,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Outcome<Box<dyn Locked>> {
+        let locked = queue(&self.0, intent, within, waiting).await;
         if matches!(locked, Err(ClaimsError::Away(_))) {
             self.0.give_up_session();
         }

@@ -10,6 +10,7 @@ pub mod claims;
 mod cloud;
 mod code;
 pub mod content;
+pub mod contract;
 mod desk;
 mod disks;
 pub mod fate;

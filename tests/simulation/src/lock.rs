@@ -1,24 +1,27 @@
 //! The lock: a queue of ephemeral nodes, the first one has it.
 
 use crate::broker::CHROOT;
-use crate::claims::{Outcome, away, lost_to, node, records, written};
+use crate::claims::{Outcome, lost_to, node, records, written};
 use crate::runs::Caller;
-use crate::session::SILENCE;
+use crate::session::{Away, SILENCE};
 use crate::zookeeper::Op;
 use async_trait::async_trait;
-use berth_lifecycle::ports::Locked;
+use berth_lifecycle::ports::{ClaimsError, Locked};
 use berth_plan::records::{Intent, SlotRecords};
+use berth_plan::time::millis;
 use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
-/// Deletes what earlier runs of this instance left, then stands in the queue until it is the first.
+/// Deletes what earlier runs of this instance left, then stands in the queue until it is the first, or the time has passed.
 pub(crate) async fn queue(
     caller: &Arc<Caller>,
     intent: &Intent,
+    within: Duration,
     waiting: &(dyn Fn(String) + Sync),
 ) -> Outcome<Box<dyn Locked>> {
+    let began = caller.world.now();
     let mine = intent.instance.clone();
     caller
         .zookeeper("clean", None, move |s, session| {
@@ -39,31 +42,39 @@ pub(crate) async fn queue(
             let (path, wall) = (node("lock", format!("n-{:010}", s.zk.zxid)), s.wall());
             let op = Op::Create { path: path.clone(), data, ephemeral: true };
             s.zk.multi(session, &[op], wall).map_err(|refused| lost_to(&path, refused))?;
-            Ok((path, session, wall))
+            Ok::<_, ClaimsError>((path, session, wall))
         })
         .await?;
+    let lock = Box::new(Held { caller: caller.clone(), path, session, taken_at });
     let mut told = String::new();
     loop {
         let first = caller.zookeeper("first in queue", Some(session), |s, _| {
             let lock = format!("{CHROOT}/berth/orders/lock");
             let mut queue = s.zk.below(&lock);
-            Ok(queue.next().map(|(name, node)| (format!("{lock}/{name}"), node.data.clone())))
+            Ok::<_, ClaimsError>(
+                queue.next().map(|(name, node)| (format!("{lock}/{name}"), node.data.clone())),
+            )
         });
         match first.await? {
-            Some((first, _)) if first == path => break,
-            None => return Err(away("the lock node is gone")),
+            Some((first, _)) if first == lock.path => return Ok(lock),
+            None => return Err(Away("the lock node is gone").into()),
             Some((first, data)) => {
                 let who = Intent::read(&data).map(|intent| intent.instance.to_string()).unwrap_or_default();
+                let waited = caller.world.now() - began;
+                if waited >= millis(within) {
+                    lock.unlock().await;
+                    return Err(ClaimsError::Busy { holder: who, waited: Duration::from_millis(waited) });
+                }
                 if told != who {
                     waiting(who.clone());
                     told = who;
                 }
-                caller.world.until(SILENCE, |s| (!s.zk.nodes.contains_key(&first)).then_some(())).await;
+                let look_again = SILENCE.min(millis(within) - waited);
+                caller.world.until(look_again, |s| (!s.zk.nodes.contains_key(&first)).then_some(())).await;
                 caller.still().await;
             }
         }
     }
-    Ok(Box::new(Held { caller: caller.clone(), path, session, taken_at }))
 }
 
 struct Held {
@@ -100,7 +111,7 @@ impl Locked for Held {
             let unlocked = self.caller.zookeeper("unlock", Some(self.session), move |s, session| {
                 let wall = s.wall();
                 let _ = s.zk.multi(session, &[Op::Delete(path)], wall);
-                Ok(())
+                Ok::<_, ClaimsError>(())
             });
             if unlocked.await.is_ok()
                 || self.caller.world.with(|s| !s.zk.sessions.contains_key(&self.session))

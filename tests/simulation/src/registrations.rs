@@ -1,12 +1,11 @@
 //! `/brokers`, `/cluster` and the states of partitions.
 
 use crate::broker::{CHROOT, ELDER, registration};
-use crate::claims::Outcome;
 use crate::runs::Caller;
 use crate::world::State;
 use crate::zookeeper::Node;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
+use berth_lifecycle::ports::{RegisterError, Registrations};
 use berth_plan::BrokerId;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
@@ -34,13 +33,9 @@ impl Brokers {
     async fn ask<T>(
         &self,
         name: &'static str,
-        look: impl FnOnce(&mut State, u64) -> Outcome<T> + Send + 'static,
+        look: impl FnOnce(&mut State, u64) -> Result<T, RegisterError> + Send + 'static,
     ) -> Result<T, RegisterError> {
-        let answer = self.0.zookeeper(name, None, look).await;
-        answer.map_err(|error| match error {
-            ClaimsError::Away(sentence) | ClaimsError::Conflict(sentence) => RegisterError::Away(sentence),
-            ClaimsError::Refused(sentence) => RegisterError::Refused(sentence),
-        })
+        self.0.zookeeper(name, None, look).await
     }
 }
 

@@ -138,6 +138,13 @@ pub struct Foretold {
 }
 
 impl World {
+    /// What a command of berth has on an instance.
+    pub fn agent(self: &Arc<Self>, instance: &str) -> Agent {
+        let caller = Arc::new(Caller::bystander(self, instance));
+        let (me, config) = self.with(|s| (me(s, instance), s.rules.config.clone()));
+        Agent { me, config, ports: ports(&caller) }
+    }
+
     /// What `berth plan` says on an instance, were those of `gone` terminated.
     pub async fn preview(self: &Arc<Self>, instance: &str, gone: &[&str]) -> Foretold {
         let caller = Arc::new(Caller::bystander(self, instance));

@@ -1,23 +1,38 @@
 //! A run's session with the ensemble, and what becomes of one call on it.
 
-use crate::claims::{Outcome, away};
 use crate::fate::{Death, Fate, Mishap};
 use crate::runs::{Caller, SESSION};
 use crate::world::Millis;
 use crate::world::State;
+use berth_lifecycle::ports::{ClaimsError, RegisterError};
 use tokio::time::{Duration, sleep};
 
 /// How long a call to an ensemble that does not answer takes to fail.
 pub(crate) const SILENCE: Millis = 6_000;
 
+/// A call that had no answer, or whose session is over.
+pub(crate) struct Away(pub(crate) &'static str);
+
+impl From<Away> for ClaimsError {
+    fn from(Away(why): Away) -> Self {
+        Self::Away(why.to_owned())
+    }
+}
+
+impl From<Away> for RegisterError {
+    fn from(Away(why): Away) -> Self {
+        Self::Away(why.to_owned())
+    }
+}
+
 impl Caller {
     /// A call of ZooKeeper on the run's session, which is made anew where it expired; on `bound`, where that is given.
-    pub(crate) async fn zookeeper<T>(
+    pub(crate) async fn zookeeper<T, E: From<Away>>(
         &self,
         name: &'static str,
         bound: Option<u64>,
-        deed: impl FnOnce(&mut State, u64) -> Outcome<T> + Send + 'static,
-    ) -> Outcome<T> {
+        deed: impl FnOnce(&mut State, u64) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let fate = self.life.point(name);
         let takes = self.way(|rules| rules.zookeeper_takes);
         if let Fate::Killed(death) = fate {
@@ -39,25 +54,25 @@ impl Caller {
         if !reached {
             sleep(Duration::from_millis(SILENCE)).await;
             self.still().await;
-            return Err(away("no answer"));
+            return Err(Away("no answer").into());
         }
         self.world.with(|s| {
             let session = match bound {
                 Some(session) if s.zk.sessions.contains_key(&session) => session,
-                Some(_) => return Err(away("the session expired")),
+                Some(_) => return Err(Away("the session expired").into()),
                 None => self.session(s),
             };
             match fate {
                 Fate::Mishap(Mishap::Lost | Mishap::Late(_)) => {
                     drop(deed(s, session));
-                    Err(away("the reply was lost"))
+                    Err(Away("the reply was lost").into())
                 }
                 Fate::Mishap(Mishap::SessionExpired) => {
                     s.end_session(Some(session));
-                    Err(away("the session expired"))
+                    Err(Away("the session expired").into())
                 }
                 Fate::Mishap(Mishap::Throttled | Mishap::ServerError | Mishap::Reset) => {
-                    Err(away("not reachable"))
+                    Err(Away("not reachable").into())
                 }
                 _ => deed(s, session),
             }

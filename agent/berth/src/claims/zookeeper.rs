@@ -6,16 +6,35 @@ mod chroot;
 mod faults;
 mod lock;
 mod records;
+#[cfg(test)]
+mod tests;
 
-use crate::zookeeper::{Failure, Zookeeper, called};
+use crate::zookeeper::{Failure, NotDone, Zookeeper, called};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
 use berth_plan::BrokerId;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
-use lock::Lock;
+use lock::{Lock, Patience};
 use records::{data, listed, record_of, records_of, revision_of};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use zookeeper_client::{Acls, Client, CreateMode, Error, MultiWriteResult};
+
+impl From<NotDone> for ClaimsError {
+    fn from(why: NotDone) -> Self {
+        match why {
+            NotDone::Conflict(sentence) => Self::Conflict(sentence),
+            NotDone::Away(sentence) => Self::Away(sentence),
+            NotDone::Refused(sentence) => Self::Refused(sentence),
+        }
+    }
+}
+
+impl From<Failure> for ClaimsError {
+    fn from(failure: Failure) -> Self {
+        NotDone::from(failure).into()
+    }
+}
 
 #[async_trait]
 impl Claims for Zookeeper {
@@ -23,7 +42,7 @@ impl Claims for Zookeeper {
         let client = self.client().await?;
         match records_of(&client, &self.paths).await {
             Ok(records) => Ok(records),
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
@@ -31,19 +50,21 @@ impl Claims for Zookeeper {
         let client = self.client().await?;
         match record_of(&client, &self.paths, id).await {
             Ok(records) => Ok(records),
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
     async fn lock(
         &self,
         intent: &Intent,
+        within: Duration,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError> {
+        let patience = Patience::of(within);
         let client = self.client().await?;
         self.prepared(&client).await?;
         self.cleared(&client, intent).await?;
-        match Lock::taken(client, self.paths.clone(), intent, waiting).await {
+        match Lock::taken(client, self.paths.clone(), intent, patience, waiting).await {
             Ok(lock) => Ok(Box::new(lock)),
             Err(error) => {
                 // A lock node whose reply was lost would block the queue until the session ends: end it now.
@@ -107,14 +128,14 @@ impl Claims for Zookeeper {
         let data = match called(&format!("read {path}"), client.get_data(&path)).await {
             Ok((data, _)) => data,
             Err(Failure::Certain(Error::NoNode, _)) => return Ok(()),
-            Err(failure) => return Err(self.failed(failure).await),
+            Err(failure) => return Err(self.failed(failure).await.into()),
         };
         if Intent::read(&data).map_or(true, |seen| seen.token != intent.token) {
             return Ok(());
         }
         match called(&format!("delete {path}"), client.delete(&path, None)).await {
             Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => Ok(()),
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
@@ -125,6 +146,9 @@ impl Claims for Zookeeper {
         revision: Option<Revision>,
     ) -> Result<(), ClaimsError> {
         let client = self.client().await?;
+        if revision.is_none() {
+            self.prepared(&client).await?;
+        }
         faults::record(self, &client, id, fault, revision).await
     }
 
@@ -175,13 +199,13 @@ impl Zookeeper {
         for dir in [self.paths.intents(), self.paths.lock()] {
             let children = match listed(client, &dir).await {
                 Ok(children) => children,
-                Err(failure) => return Err(self.failed(failure).await),
+                Err(failure) => return Err(self.failed(failure).await.into()),
             };
             for child in children {
                 let path = format!("{dir}/{child}");
                 let found = match data(client, path.clone()).await {
                     Ok(found) => found,
-                    Err(failure) => return Err(self.failed(failure).await),
+                    Err(failure) => return Err(self.failed(failure).await.into()),
                 };
                 let Some((bytes, _)) = found else { continue };
                 if Intent::read(&bytes).map_or(true, |seen| seen.instance != intent.instance) {
@@ -189,7 +213,7 @@ impl Zookeeper {
                 }
                 match called(&format!("delete {path}"), client.delete(&path, None)).await {
                     Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => {}
-                    Err(failure) => return Err(self.failed(failure).await),
+                    Err(failure) => return Err(self.failed(failure).await.into()),
                 }
             }
         }
@@ -205,7 +229,7 @@ impl Zookeeper {
         let path = self.paths.intent(id);
         let found = match data(client, path.clone()).await {
             Ok(found) => found,
-            Err(failure) => return Err(self.failed(failure).await),
+            Err(failure) => return Err(self.failed(failure).await.into()),
         };
         let owner = client.session_id().0;
         match found {
@@ -227,7 +251,7 @@ impl Zookeeper {
         revision: Option<Revision>,
         failure: Failure,
     ) -> Result<Revision, ClaimsError> {
-        let error = self.failed(failure).await;
+        let error = ClaimsError::from(self.failed(failure).await);
         if matches!(error, ClaimsError::Refused(_)) {
             return Err(error);
         }
@@ -254,7 +278,7 @@ impl Zookeeper {
                     show(revision)
                 )))
             }
-            Err(failure) => Err(self.failed(failure).await),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 }

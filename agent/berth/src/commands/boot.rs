@@ -1,5 +1,8 @@
 //! `berth boot`.
 
+#[cfg(test)]
+mod tests;
+
 use super::failed;
 use crate::aws::imds;
 use crate::host::ThisHost;
@@ -50,15 +53,15 @@ pub(super) async fn boot(config: Config) -> u8 {
             ended = story(&state) => ended_as(&state, ended),
             signal = ended_by(&mut terminate, &mut interrupt) => cut_off(signal, &timeline),
         };
+        if ended.0 != Outcome::Ready {
+            wiring.zookeeper.leave_no_empty_tree(&state.me.instance).await;
+        }
         // An exit without this leaves the lock and the intent in the way of every other booting instance.
         wiring.zookeeper.close().await;
         Ok::<_, String>(ended)
     };
-    let (outcome, code, how) = match caught(ended).await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(sentence)) => (Outcome::GaveUp, 1, sentence),
-        Err(bug) => crashed(config, &bug).await,
-    };
+    let tell = async |bug: &str| tell_failure(config.clone(), bug).await;
+    let (outcome, code, how) = in_good_order(ended, &ThisHost, &config, tell).await;
     timeline.end(outcome, code, &how);
     if code == 0 {
         tracing::info!("{how}");
@@ -67,15 +70,25 @@ pub(super) async fn boot(config: Config) -> u8 {
     failed(&how, code)
 }
 
-/// What becomes of a boot that a bug ended. Once its deadline is over nobody waits for another try: it is told.
-async fn crashed(config: Config, bug: &str) -> (Outcome, u8, String) {
-    if ThisHost.since_boot() < deadline(&ThisHost, &config) {
+/// Awaits the end of a boot, be it by a bug. Once the deadline is over nobody waits for another try: the bug is told.
+async fn in_good_order(
+    ended: impl Future<Output = Result<(Outcome, u8, String), String>>,
+    host: &dyn Host,
+    config: &Config,
+    tell: impl AsyncFnOnce(&str),
+) -> (Outcome, u8, String) {
+    let bug = match caught(ended).await {
+        Ok(Ok(ended)) => return ended,
+        Ok(Err(sentence)) => return (Outcome::GaveUp, 1, sentence),
+        Err(bug) => bug,
+    };
+    if host.since_boot() < deadline(host, config) {
         return (Outcome::CutOff, CRASHED, format!("{bug}; it is run again"));
     }
-    if let Err(again) = caught(tell_failure(config, bug)).await {
+    if let Err(again) = caught(tell(&bug)).await {
         tracing::error!("failure could not be told: {again}");
     }
-    (Outcome::GaveUp, 1, bug.to_owned())
+    (Outcome::GaveUp, 1, bug)
 }
 
 /// Identity, and all that hangs on it. Nothing is touched so far.

@@ -4,9 +4,7 @@
 
 use super::failed;
 use crate::cli::SlotCommand;
-use crate::host::ThisHost;
-use crate::zookeeper::Zookeeper;
-use berth_lifecycle::ports::Host;
+use crate::wiring::wire_desk;
 use berth_lifecycle::stories::slot::{Desk, ResetDone, SlotShown, Undone};
 use berth_plan::UnixTime;
 use berth_plan::config::Config;
@@ -19,13 +17,7 @@ use std::time::{Duration, UNIX_EPOCH};
 const WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn slot(config: Config, command: SlotCommand) -> u8 {
-    let zookeeper = Zookeeper::new(&config);
-    let desk = Desk {
-        claims: zookeeper.clone(),
-        registrations: zookeeper.clone(),
-        at: ThisHost.unix_time(),
-        by: operator(),
-    };
+    let (desk, zookeeper) = wire_desk(&config, operator());
     let answer = tokio::time::timeout(WITHIN, answer(&desk, &command)).await;
     zookeeper.close().await;
     match answer {

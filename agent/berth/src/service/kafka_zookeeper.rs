@@ -1,8 +1,8 @@
 //! Kafka's own tree in ZooKeeper mode: `/brokers`, `/cluster`, `/admin`.
 
-use crate::zookeeper::{Failure, Zookeeper, called};
+use crate::zookeeper::{Failure, NotDone, Zookeeper, called};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, RegisterError, Registrations};
+use berth_lifecycle::ports::{RegisterError, Registrations};
 use berth_plan::BrokerId;
 use berth_plan::remote_text::bounded;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
@@ -69,24 +69,22 @@ fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, Regist
 /// The partitions of one topic, or why its node cannot be read.
 type Topic = Result<Vec<(Partition, Assignment)>, String>;
 
-/// The session is the claims' too, and so is how its calls fail.
-fn of_register(error: ClaimsError) -> RegisterError {
-    match error {
-        ClaimsError::Away(sentence) | ClaimsError::Conflict(sentence) => RegisterError::Away(sentence),
-        ClaimsError::Refused(sentence) => RegisterError::Refused(sentence),
+impl From<NotDone> for RegisterError {
+    fn from(why: NotDone) -> Self {
+        match why {
+            // Nothing is written here: what was not as expected is read again.
+            NotDone::Away(sentence) | NotDone::Conflict(sentence) => Self::Away(sentence),
+            NotDone::Refused(sentence) => Self::Refused(sentence),
+        }
     }
 }
 
 impl Zookeeper {
-    async fn opened(&self) -> Result<Client, RegisterError> {
-        self.client().await.map_err(of_register)
-    }
-
     /// What is read next is not older than this call.
     async fn synced(&self, client: &Client, path: &str) -> Result<(), RegisterError> {
         match called(&format!("sync {path}"), client.sync(path)).await {
             Ok(()) => Ok(()),
-            Err(failure) => Err(of_register(self.failed(failure).await)),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
@@ -94,7 +92,7 @@ impl Zookeeper {
         match called(&format!("read {path}"), client.get_data(path)).await {
             Ok(found) => Ok(Some(found)),
             Err(Failure::Certain(Error::NoNode, _)) => Ok(None),
-            Err(failure) => Err(of_register(self.failed(failure).await)),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
@@ -102,7 +100,7 @@ impl Zookeeper {
         match called(&format!("list {path}"), client.list_children(path)).await {
             Ok(children) => Ok(children),
             Err(Failure::Certain(Error::NoNode, _)) => Ok(Vec::new()),
-            Err(failure) => Err(of_register(self.failed(failure).await)),
+            Err(failure) => Err(self.failed(failure).await.into()),
         }
     }
 
@@ -174,7 +172,7 @@ impl Zookeeper {
 #[async_trait]
 impl Registrations for Zookeeper {
     async fn all(&self) -> Result<BTreeMap<BrokerId, Registration>, RegisterError> {
-        let client = self.opened().await?;
+        let client = self.client().await?;
         let ids = self.children(&client, &self.paths.kafka("/brokers/ids")).await?;
         let ids: Vec<BrokerId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
         let found: Vec<Option<Registration>> = stream::iter(ids)
@@ -186,7 +184,7 @@ impl Registrations for Zookeeper {
     }
 
     async fn of(&self, id: BrokerId) -> Result<Option<Registration>, RegisterError> {
-        let client = self.opened().await?;
+        let client = self.client().await?;
         // A session that was opened anew may be with a follower that still shows a registration of before.
         self.synced(&client, &self.paths.kafka("/brokers/ids")).await?;
         self.registration(&client, id).await
@@ -205,12 +203,12 @@ impl Registrations for Zookeeper {
 
     async fn cluster(&self) -> Result<Option<String>, RegisterError> {
         let path = self.paths.kafka("/cluster/id");
-        let Some((data, _)) = self.node(&self.opened().await?, &path).await? else { return Ok(None) };
+        let Some((data, _)) = self.node(&self.client().await?, &path).await? else { return Ok(None) };
         Ok(Some(json::<ClusterNode>(&path, &data)?.id))
     }
 
     async fn assignments(&self) -> Result<Assignments, RegisterError> {
-        let client = self.opened().await?;
+        let client = self.client().await?;
         let root = self.paths.kafka("/brokers/topics");
         self.synced(&client, &root).await?;
         let deleted = self.deleted(&client).await?;
@@ -236,7 +234,7 @@ impl Registrations for Zookeeper {
         partitions: &[Partition],
         since: Option<Incarnation>,
     ) -> Result<BTreeMap<Partition, Look>, RegisterError> {
-        let client = self.opened().await?;
+        let client = self.client().await?;
         let deleted = self.deleted(&client).await?;
         let looks: Vec<Look> = stream::iter(partitions.to_vec())
             .map(|partition| self.state(&client, partition, &deleted, since))

@@ -34,6 +34,11 @@ impl Paths {
         ["lock", "intents", "slots", "faults"].map(|dir| format!("{}/{dir}", self.root)).to_vec()
     }
 
+    /// The cluster's tree.
+    pub(crate) fn root(&self) -> String {
+        self.root.clone()
+    }
+
     pub(crate) fn lock(&self) -> String {
         format!("{}/lock", self.root)
     }

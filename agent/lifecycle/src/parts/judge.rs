@@ -42,7 +42,11 @@ pub(crate) fn judge<'a>(
     move |id, holder| {
         let claim =
             records.get(&id).and_then(|r| r.claim.as_ref()).filter(|c| c.value.names() == Some(holder));
-        let absence = absences.of(holder, claim.map(|claim| claim.changed), agent.ports.host.since_boot());
+        let absence = absences.of(
+            holder,
+            claim.map(|c| c.value.holder_known_since(c.changed)),
+            agent.ports.host.since_boot(),
+        );
         standing(&agent.me.instance, holder, picture, absence)
     }
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
 use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,17 @@ pub enum ClaimsError {
     /// The store refuses: the operator must mend it.
     #[error("{0}")]
     Refused(String),
+    /// Another instance has the lock and has not given it back in time. Nothing of this run is in the queue any more.
+    #[error(
+        "the lock is held by {holder}, and was waited for {} s; where the berth of {holder} hangs, end it there (systemctl stop berth) or terminate that instance",
+        waited.as_secs()
+    )]
+    Busy {
+        /// The instance whose turn it is.
+        holder: String,
+        /// For how long.
+        waited: Duration,
+    },
 }
 
 /// The durable side of the protocol.
@@ -30,11 +42,13 @@ pub trait Claims: Send + Sync {
     /// The records of one slot.
     async fn record(&self, id: BrokerId) -> Result<SlotRecords, ClaimsError>;
 
-    /// Deletes the intents and lock nodes that earlier runs of this instance left, then waits for the lock. The name
-    /// of the instance whose turn it is goes to `waiting`.
+    /// Deletes the intents and lock nodes that earlier runs of this instance left, then waits for the lock, for this
+    /// long: past it the place in the queue is given back ([`ClaimsError::Busy`]). The name of the instance
+    /// whose turn it is goes to `waiting`.
     async fn lock(
         &self,
         intent: &Intent,
+        within: Duration,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError>;
 

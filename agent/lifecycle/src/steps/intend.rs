@@ -11,6 +11,7 @@ use crate::parts::judge::{
 use crate::parts::slots_seen::{SlotsSeen, observe};
 use crate::parts::stray_attachments;
 use crate::parts::target::{Target, Targeted};
+use crate::ports::ClaimsError;
 use crate::retry::{LOOKS, Next, Patience, pause, retry};
 use crate::{Boot, Step, Trouble};
 use berth_plan::outcome::Kind;
@@ -26,6 +27,10 @@ const MISSING: Agreement = Agreement::new(3, SPACED);
 
 /// How far apart they are.
 const SPACED: Duration = Duration::from_secs(5);
+
+/// For how long the lock is waited for at least, near the deadline and past it: a queue that moves is no trouble of the
+/// control plane, and who stands in it learns whether a slot is vacant.
+const QUEUE_MOVES: Duration = Duration::from_secs(10);
 
 /// Goes for a slot: waits until there is one, or the deadline.
 pub(crate) async fn write_intent(boot: &Boot) -> Result<Targeted, Trouble> {
@@ -140,7 +145,15 @@ async fn decide(
         let intent = boot.intent();
         let waiting =
             |who: String| boot.ports.timeline.waiting(Step::Intend, &format!("the lock, held by {who}"));
-        let lock = boot.ports.claims.lock(&intent, &waiting).await.map_err(trouble)?;
+        let left = boot.deadline().since(boot.ports.host.since_boot());
+        let lock = match boot.ports.claims.lock(&intent, left.max(QUEUE_MOVES), &waiting).await {
+            Ok(lock) => lock,
+            // It was waited for until the deadline.
+            Err(error @ ClaimsError::Busy { .. }) => {
+                return Err(Next::Stop(Trouble::claims(Step::Intend, &error)));
+            }
+            Err(error) => return Err(trouble(error)),
+        };
         let read = async {
             let records = lock.records().await.map_err(trouble)?;
             let of_register = |error| Next::from(Trouble::register(Step::Intend, &error));

@@ -1,6 +1,7 @@
 //! The story of a boot.
 
 use super::on_trouble::{After, settle};
+use crate::parts::repeated::Repeated;
 use crate::parts::stray_attachments;
 use crate::steps::{
     attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, prove_identity,
@@ -25,6 +26,7 @@ pub enum Ended {
 /// Boots: takes the slot, brings what belongs to it, starts the service, tells the truth. Safe to run again after a
 /// crash between any two lines.
 pub async fn boot(boot: &Boot) -> Ended {
+    let mut met = Repeated::default();
     loop {
         let trouble = match attempt(boot).await {
             Ok(ended) => {
@@ -33,7 +35,9 @@ pub async fn boot(boot: &Boot) -> Ended {
             }
             Err(trouble) => trouble,
         };
-        tracing::warn!(step = %trouble.step, kind = ?trouble.kind, "{}", trouble.sentence);
+        if let Some(line) = met.line(&boot.me.instance, &trouble) {
+            tracing::warn!("{line}");
+        }
         match settle(boot, trouble).await {
             After::Again => {}
             After::Ended(sentence, exit) => return Ended::GaveUp(sentence, exit),

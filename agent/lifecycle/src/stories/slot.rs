@@ -169,9 +169,10 @@ fn readable(id: BrokerId, records: SlotRecords) -> Result<SlotRecords, Undone> {
     }
 }
 
+/// The claim as the operator writes it: that makes no holder younger.
 fn claim_of(records: &SlotRecords) -> (Claim, Option<Revision>) {
     match &records.claim {
-        Some(claim) => (claim.value.clone(), Some(claim.revision)),
+        Some(claim) => (claim.value.by_operator(claim.changed), Some(claim.revision)),
         None => (Claim::vacant(), None),
     }
 }

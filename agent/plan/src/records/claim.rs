@@ -6,7 +6,7 @@ use super::codec::{Unreadable, VERSION, checked, written};
 use crate::fs::{FsName, FsUuid};
 use crate::service::Incarnation;
 use crate::service::identity::Reset;
-use crate::{BootId, EniId, InstanceId, UnixTime, VolumeId, Zone};
+use crate::{BootId, EniId, InstanceId, StoreTime, UnixTime, VolumeId, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -81,6 +81,15 @@ pub struct Owner {
     pub why: String,
 }
 
+/// Since when a holder is known by a claim that an operator wrote meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownSince {
+    /// The holder of then. Of another one this says nothing.
+    pub instance: InstanceId,
+    /// The claim's last change before the operator's first, by the store's clock.
+    pub at: StoreTime,
+}
+
 /// The record at `slots/<id>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
@@ -102,6 +111,9 @@ pub struct Claim {
     /// The operator's word that the slot's data is lost; gone once the broker has registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<Reset>,
+    /// Since when the holder is known, where an operator's write made the record younger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_since: Option<KnownSince>,
     /// What a holder that gave up could not undo.
     #[serde(default)]
     pub left: Vec<String>,
@@ -124,6 +136,7 @@ impl Claim {
             started: None,
             registered: None,
             reset: None,
+            known_since: None,
             left: Vec::new(),
             history: Vec::new(),
             other: BTreeMap::new(),
@@ -150,6 +163,13 @@ impl Claim {
         self.names() == Some(instance) && self.started.is_some()
     }
 
+    /// Whether the record could go without a loss: free, no broker ever registered on its slot, no operator's word, and nobody
+    /// in its history but `instance`.
+    pub fn remembers_nothing_but(&self, instance: &InstanceId) -> bool {
+        let is_known = self.registered.is_some() || self.reset.is_some() || !self.other.is_empty();
+        self.state == State::Free && !is_known && self.history.iter().all(|owner| owner.instance == *instance)
+    }
+
     /// The claim as `holder` takes it. An instance that held it before keeps its `started` mark across a new boot.
     pub fn taken(&self, holder: Holder, at: UnixTime) -> Self {
         let same = self.names() == Some(&holder.instance);
@@ -159,6 +179,7 @@ impl Claim {
             v: VERSION,
             state: State::Held,
             started: if same { self.started.clone() } else { None },
+            known_since: None,
             left: Vec::new(),
             holder: Some(holder),
             ..self.with(owner)
@@ -167,12 +188,13 @@ impl Claim {
 
     /// The claim with the mark that goes before the start of the unit.
     pub fn started(&self, boot: &BootId, at: UnixTime) -> Self {
-        Self { started: Some(Started { boot: boot.clone(), at }), ..self.clone() }
+        Self { started: Some(Started { boot: boot.clone(), at }), known_since: None, ..self.clone() }
     }
 
     /// The claim with the registration that was seen. The operator's word on an empty log dir is spent.
     pub fn registered(&self, incarnation: Incarnation, host: Option<String>) -> Self {
-        Self { registered: Some(Registered { incarnation, host }), reset: None, ..self.clone() }
+        let registered = Some(Registered { incarnation, host });
+        Self { registered, reset: None, known_since: None, ..self.clone() }
     }
 
     /// The claim with the operator's word that its data is lost.
@@ -180,9 +202,23 @@ impl Claim {
         Self { reset: Some(reset), ..self.clone() }
     }
 
+    /// The claim as an operator writes it, last changed at `changed` by the store's clock: it makes the holder no younger.
+    pub fn by_operator(&self, changed: StoreTime) -> Self {
+        let at = self.holder_known_since(changed);
+        let known_since = self.names().map(|holder| KnownSince { instance: holder.clone(), at });
+        Self { known_since, ..self.clone() }
+    }
+
+    /// Since when its holder is known, by the store's clock: when the record was `changed` last, or when it was before an
+    /// operator wrote.
+    pub fn holder_known_since(&self, changed: StoreTime) -> StoreTime {
+        let noted = self.known_since.as_ref().filter(|known| self.names() == Some(&known.instance));
+        noted.map_or(changed, |known| known.at.min(changed))
+    }
+
     /// The claim with the file system on its volume.
     pub fn on_disk(&self, disk: DiskRecord) -> Self {
-        Self { disk: Some(disk), ..self.clone() }
+        Self { disk: Some(disk), known_since: None, ..self.clone() }
     }
 
     /// The claim given back, for the reason `why`.
@@ -192,12 +228,13 @@ impl Claim {
             Some(instance) => self.with(Owner { instance, at, why: why.to_owned() }),
             None => self.clone(),
         };
-        Self { state: State::Free, holder: None, started: None, left: Vec::new(), ..noted }
+        let (started, known_since) = (None, None);
+        Self { state: State::Free, holder: None, started, known_since, left: Vec::new(), ..noted }
     }
 
     /// The claim of a holder that gave up with `left` still to undo.
     pub fn unfinished(&self, left: Vec<String>) -> Self {
-        Self { state: State::Unfinished, left, ..self.clone() }
+        Self { state: State::Unfinished, left, known_since: None, ..self.clone() }
     }
 
     fn with(&self, owner: Owner) -> Self {
@@ -212,6 +249,7 @@ impl Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn at(millis: u64) -> UnixTime {
         UnixTime::from_millis(millis)
@@ -255,6 +293,34 @@ mod tests {
     }
 
     #[test]
+    fn an_operators_write_makes_no_holder_younger() {
+        let store = StoreTime::from_millis;
+        let said = |claim: &Claim, changed| {
+            let reset = Reset { at: at(1), by: "root@ops".into(), accept: BTreeSet::new() };
+            Claim::read(&claim.by_operator(store(changed)).reset(reset).bytes()).unwrap()
+        };
+        let held = Claim::vacant().taken(holder(1, 1), at(5));
+        assert_eq!(held.holder_known_since(store(100)), store(100));
+        let twice = said(&said(&held, 100), 200);
+        assert_eq!(twice.holder_known_since(store(300)), store(100));
+        assert_eq!(
+            twice.started(&holder(1, 1).boot, at(6)).holder_known_since(store(300)),
+            store(300),
+            "it wrote itself"
+        );
+        assert_eq!(
+            twice.taken(holder(2, 1), at(6)).holder_known_since(store(300)),
+            store(300),
+            "another one"
+        );
+        // A berth that does not know the field keeps it when another instance takes the slot.
+        let kept = Claim { holder: Some(holder(2, 1)), ..twice.clone() };
+        assert_eq!(kept.holder_known_since(store(300)), store(300));
+        assert_eq!(said(&Claim::vacant(), 100).known_since, None, "nobody holds it");
+        assert_eq!(twice.holder_known_since(store(50)), store(50), "the older of the two");
+    }
+
+    #[test]
     fn an_unknown_format_is_refused() {
         let refused = Claim::read(br#"{"v":2,"state":"free","holder":null}"#).unwrap_err();
         assert!(refused.to_string().contains("v=2"), "{refused}");
@@ -272,6 +338,21 @@ mod tests {
         let taken = claim.taken(holder(2, 1), at(7));
         assert_eq!(taken.started, None);
         assert_eq!(taken.history.len(), 2);
+    }
+
+    #[test]
+    fn a_claim_that_one_instance_alone_took_and_gave_back_remembers_nothing() {
+        let (one, other) = (holder(1, 1), holder(2, 1));
+        let given_back = Claim::vacant().taken(one.clone(), at(5)).given_back(at(6), "gave up");
+        assert!(given_back.remembers_nothing_but(&one.instance));
+        assert!(!given_back.remembers_nothing_but(&other.instance), "another's history");
+        let registered = given_back.registered(Incarnation::of_register(7), None);
+        assert!(!registered.remembers_nothing_but(&one.instance), "a broker's data");
+        let said = given_back.reset(Reset { at: at(7), by: "root@ops".into(), accept: BTreeSet::new() });
+        assert!(!said.remembers_nothing_but(&one.instance), "an operator's word");
+        let held = Claim::vacant().taken(one.clone(), at(5));
+        assert!(!held.remembers_nothing_but(&one.instance), "it is held");
+        assert!(!held.unfinished(vec!["a detach".into()]).remembers_nothing_but(&one.instance));
     }
 
     #[test]

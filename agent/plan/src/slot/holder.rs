@@ -32,7 +32,7 @@ pub const AGREEING_READS: u32 = 3;
 /// What is known of a holder beside the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Absence {
-    /// Age of the claim that names it, by ZooKeeper's clock alone; none where no claim does.
+    /// Age of the claim that names it, an operator's writes left out, by ZooKeeper's clock alone; none where no claim does.
     pub claim_age: Option<Duration>,
     /// Spaced reads in a row in which EC2 did not know it.
     pub reads: u32,

@@ -1,7 +1,10 @@
 //! Boots that end without a slot.
 
 use crate::{actions, gave_up, ready};
-use simulation::{Content, Death, Exit, Life, Scene, Settled, simulate};
+use berth_plan::records::{Intent, VERSION};
+use simulation::claims::node;
+use simulation::zookeeper::Op;
+use simulation::{Content, Death, Exit, Life, Scene, Settled, State, simulate};
 
 fn group(ids: Vec<u32>, desired: u32) -> Scene {
     let suspended = vec!["ReplaceUnhealthy".to_owned()];
@@ -59,6 +62,48 @@ fn zookeeper_away_before_a_slot_is_told_at_the_deadline_is_never_unhealthy_and_e
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!((settled.told, settled.slot), (vec!["FAILURE".to_owned()], Some(0)));
         assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.assert_lawful();
+    });
+}
+
+/// A berth that hangs keeps its session alive, and with it the lock.
+#[test]
+fn a_lock_that_is_never_given_back_is_told_at_the_deadline_with_its_owner_and_ends_no_boot() {
+    simulate(async {
+        let world = group(vec![0], 1).open();
+        let instance = world.hosts_up(1).await.remove(0);
+        let owner = world.with(|s| {
+            let session = s.zk.connect("i-0badbadbadbadbad0", 10_000);
+            let intent = Intent {
+                v: VERSION,
+                instance: "i-0badbadbadbadbad0".parse().expect("an instance id"),
+                boot: "00000000-0000-0000-0000-000000000001".parse().expect("a boot id"),
+                token: "theirs".parse().expect("a token"),
+            };
+            let path = node("lock", "n-0000000000");
+            let queued = Op::Create { path, data: intent.bytes(), ephemeral: true };
+            s.zk.multi(session, &[queued], 0).expect("nobody has the lock");
+            session
+        });
+        let run = world.boot(&instance);
+        let told = |s: &mut State| s.told.iter().any(|(_, _, told)| told == "FAILURE").then_some(s.now);
+        let deadline = world.with(|s| s.host(&instance).booted_at) + 600_000;
+        let at = world.until(1_200_000, told).await;
+        let trace = world.with(|s| s.trace.join("\n"));
+        let at = at.unwrap_or_else(|| panic!("nothing was told\n{trace}"));
+        assert!((deadline..deadline + 5_000).contains(&at), "told at {at}, deadline {deadline}\n{trace}");
+        let sentence = "the lock is held by i-0badbadbadbadbad0, and was waited for 59";
+        assert!(trace.contains(sentence), "{trace}");
+        world.pass(5_000).await;
+        let queue: Vec<String> = world.with(|s| {
+            s.zk.below(node("lock", "").trim_end_matches('/')).map(|(n, _)| n.to_owned()).collect()
+        });
+        assert_eq!(queue, ["n-0000000000"], "its own place is given back");
+        assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on");
+        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        world.with(|s| s.zk.end(owner));
+        assert_eq!(run.exit().await, ready(0));
+        assert_eq!(world.with(|s| Settled::of(s, &instance)).told, ["FAILURE"]);
         world.assert_lawful();
     });
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod contract;
 mod defects;
 mod empty_starts;
 mod given_up;

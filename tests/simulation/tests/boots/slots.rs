@@ -63,3 +63,28 @@ fn a_fault_that_lands_after_it_was_lifted_is_refused() {
         }
     });
 }
+
+/// EC2 forgets a terminated instance after an hour; that the operator has written since does not make its claim young again.
+#[test]
+fn an_operators_word_does_not_restart_the_hour_of_a_forgotten_holder() {
+    simulate(async {
+        let world = Scene { desired: 1, ..Scene::default() }.open();
+        let first = the_instance(&world).await;
+        assert_eq!(world.boot(&first).exit().await, ready(0));
+        world.with(|s| s.region.terminate_instance(&first));
+        let second = world.until(600_000, |s| {
+            let mut up = s.hosts.iter().filter(|(id, host)| host.up && **id != first);
+            up.next().map(|(id, _)| id.clone())
+        });
+        let second = second.await.expect("the group launches a replacement");
+        world.pass(2 * 3_600_000).await;
+        let desk = world.desk();
+        let read = desk.claims.record(id()).await.expect("it answers").claim.map(|c| c.revision);
+        desk.claims.record_fault(id(), &fault(), read).await.expect("the slot is as it was read");
+        desk.clear(id()).await.expect("it is marked");
+        let began = world.now();
+        assert_eq!(world.boot(&second).exit().await, ready(0));
+        assert!(world.now() < began + 120_000, "it took {} ms", world.now() - began);
+        world.assert_lawful();
+    });
+}

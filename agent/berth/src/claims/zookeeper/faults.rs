@@ -33,7 +33,7 @@ pub(super) async fn record(
         Ok(_) => return Ok(()),
         Err(failure) => failure,
     };
-    let error = zookeeper.failed(failure).await;
+    let error = ClaimsError::from(zookeeper.failed(failure).await);
     if matches!(error, ClaimsError::Refused(_)) {
         return Err(error);
     }
@@ -75,14 +75,15 @@ pub(super) async fn lift(
         }
         Err(failure) => failure,
     };
-    let error = zookeeper.failed(failure).await;
+    let error = ClaimsError::from(zookeeper.failed(failure).await);
     if matches!(error, ClaimsError::Refused(_)) {
         return Err(error);
     }
-    // The claim's bytes may be the same as before: its revision tells whether it was written.
+    // The claim's bytes may be the same as before: its revision tells whether it was written, but not of a claim that was to be
+    // made and is there already. Then the fault tells.
     let next = Revision::of_store(revision.map_or(0, |revision| revision.in_store() + 1));
-    match fresh(zookeeper, &slot).await? {
-        Some((seen, now)) if seen == bytes && now == next => Ok(now),
+    match (fresh(zookeeper, &slot).await?, fresh(zookeeper, &path).await?) {
+        (Some((seen, now)), None) if seen == bytes && now == next => Ok(now),
         _ => Err(error),
     }
 }
@@ -92,7 +93,7 @@ type Node = Option<(Vec<u8>, Revision)>;
 async fn read(zookeeper: &Zookeeper, client: &Client, path: &str) -> Result<Node, ClaimsError> {
     match data(client, path.to_owned()).await {
         Ok(found) => Ok(found.map(|(bytes, stat)| (bytes, revision_of(&stat)))),
-        Err(failure) => Err(zookeeper.failed(failure).await),
+        Err(failure) => Err(zookeeper.failed(failure).await.into()),
     }
 }
 
@@ -101,6 +102,6 @@ async fn fresh(zookeeper: &Zookeeper, path: &str) -> Result<Node, ClaimsError> {
     let client = zookeeper.client().await?;
     match called(&format!("sync {path}"), client.sync(path)).await {
         Ok(()) => read(zookeeper, &client, path).await,
-        Err(failure) => Err(zookeeper.failed(failure).await),
+        Err(failure) => Err(zookeeper.failed(failure).await.into()),
     }
 }

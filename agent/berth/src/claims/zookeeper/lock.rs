@@ -1,6 +1,6 @@
 //! The lock: a queue of ephemeral sequential nodes, each watching the one before it (ZooKeeper recipes, "Locks").
 
-use super::records::records_of;
+use super::records::{data, records_of};
 use crate::zookeeper::{Failure, Paths, called, is_over};
 use async_trait::async_trait;
 use berth_lifecycle::ports::{ClaimsError, Locked};
@@ -8,11 +8,29 @@ use berth_plan::records::{Intent, SlotRecords};
 use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 /// How long one place in the queue is waited for before the queue is read again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// For how long the queue is stood in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    began: Instant,
+    within: Duration,
+}
+
+impl Patience {
+    /// It begins now.
+    pub(super) fn of(within: Duration) -> Self {
+        Self { began: Instant::now(), within }
+    }
+
+    fn left(self) -> Duration {
+        self.within.saturating_sub(self.began.elapsed())
+    }
+}
 
 /// The lock, held by one session.
 pub(super) struct Lock {
@@ -23,11 +41,12 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Queues and waits for its turn.
+    /// Queues and waits for its turn; a turn that does not come in time leaves no node behind.
     pub(super) async fn taken(
         client: Client,
         paths: Paths,
         intent: &Intent,
+        patience: Patience,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Self, ClaimsError> {
         let prefix = format!("{}/n-", paths.lock());
@@ -37,7 +56,7 @@ impl Lock {
         let node = format!("{prefix}{sequence}");
         let taken_at = StoreTime::from_millis(u64::try_from(stat.ctime).unwrap_or(0));
         let lock = Self { client, paths, node, taken_at };
-        match lock.turn(waiting).await {
+        match lock.turn(patience, waiting).await {
             Ok(()) => Ok(lock),
             Err(error) => {
                 Box::new(lock).unlock().await;
@@ -46,16 +65,16 @@ impl Lock {
         }
     }
 
-    async fn turn(&self, waiting: &(dyn Fn(String) + Sync)) -> Result<(), ClaimsError> {
+    async fn turn(&self, patience: Patience, waiting: &(dyn Fn(String) + Sync)) -> Result<(), ClaimsError> {
         let dir = self.paths.lock();
         let me = self.node.rsplit('/').next().unwrap_or_default();
         loop {
             let mut queue = called(&format!("list {dir}"), self.client.list_children(&dir)).await?;
             queue.sort_unstable();
             let place = queue.iter().position(|node| node == me);
-            let before = match place {
+            let (first, before) = match place {
                 Some(0) => return Ok(()),
-                Some(place) => &queue[place - 1],
+                Some(place) => (&queue[0], &queue[place - 1]),
                 None => {
                     return Err(ClaimsError::Away(
                         "the node in the lock's queue went with its session".to_owned(),
@@ -63,16 +82,27 @@ impl Lock {
                 }
             };
             let path = format!("{dir}/{before}");
-            let (data, _, watcher) =
+            let (mut holder, _, watcher) =
                 match called(&format!("watch {path}"), self.client.get_and_watch_data(&path)).await {
                     Ok(found) => found,
                     Err(Failure::Certain(Error::NoNode, _)) => continue,
                     Err(failure) => return Err(failure.into()),
                 };
-            let who = Intent::read(&data)
+            if first != before {
+                // The one before me waits too.
+                match data(&self.client, format!("{dir}/{first}")).await? {
+                    Some((bytes, _)) => holder = bytes,
+                    None => continue,
+                }
+            }
+            let holder = Intent::read(&holder)
                 .map_or_else(|_| "another berth".to_owned(), |intent| intent.instance.to_string());
-            waiting(who);
-            let _ = timeout(LOOK_AGAIN, watcher.changed()).await;
+            if patience.left().is_zero() {
+                let waited = patience.began.elapsed();
+                return Err(ClaimsError::Busy { holder, waited });
+            }
+            waiting(holder);
+            let _ = timeout(LOOK_AGAIN.min(patience.left()), watcher.changed()).await;
             if is_over(&self.client) {
                 return Err(ClaimsError::Away("the session ended in the lock's queue".to_owned()));
             }
