@@ -36,6 +36,8 @@ pub struct Progress {
     /// The step in which IAM refuses a call, and since when, by `Host::since_boot`. The sentence would not do: each answer
     /// of EC2 names its own request.
     pub refused: Option<(Step, SinceBoot)>,
+    /// Whether it lets go for good: a started slot has a deadline then.
+    pub leaving: bool,
     /// What the last try ended with, where it is tried again; none where it was the slot's own trouble, or a slot is waited
     /// for. A deadline that passes between two tries is this trouble's.
     pub met: Option<Trouble>,
@@ -213,6 +215,16 @@ impl Boot {
         }
     }
 
+    /// This run lets go of the slot for good.
+    pub(crate) fn leaves(&self) {
+        self.progressed(|p| p.leaving = true);
+    }
+
+    /// Whether the time of a release is up.
+    pub(crate) fn is_late_to_leave(&self) -> bool {
+        self.ports.host.since_boot() >= self.deadline()
+    }
+
     /// How far this run has come.
     pub fn progress(&self) -> Progress {
         self.progress.lock().expect("no holder of this lock panics").clone()
@@ -262,9 +274,10 @@ impl Patience for Boot {
         &self.agent
     }
 
-    /// A started slot has no deadline: its holder goes on.
+    /// A started slot has no deadline: its holder goes on, unless it leaves.
     fn is_overdue(&self) -> bool {
-        !self.progress().started && self.ports.host.since_boot() >= self.deadline()
+        let progress = self.progress();
+        (!progress.started || progress.leaving) && self.ports.host.since_boot() >= self.deadline()
     }
 
     fn within(&self, length: Duration) -> Duration {

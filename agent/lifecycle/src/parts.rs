@@ -8,6 +8,7 @@ pub(crate) mod held;
 pub(crate) mod judge;
 pub(crate) mod lost_service;
 pub(crate) mod notes;
+pub(crate) mod released;
 pub(crate) mod repeated;
 pub(crate) mod service_identity;
 pub(crate) mod settled;

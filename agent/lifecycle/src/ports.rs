@@ -13,13 +13,13 @@ mod timeline;
 
 pub use claims::{Claims, ClaimsError, Locked};
 pub use cloud::{Cloud, CloudError, Refusal};
-pub use disks::{Device, DiskError, Disks, Mounted};
+pub use disks::{Device, DiskError, Disks, MountUser, Mounted};
 pub use host::{Host, HostError};
 pub use managers::Managers;
 pub use network::{Network, NetworkError, Reached};
 pub use registrations::{RegisterError, Registrations};
 pub use service::{Service, ServiceError, Unit, UnitState};
-pub use signals::{Receipt, SignalError, Signals};
+pub use signals::{Receipt, SignalError, Signals, Transition};
 pub use timeline::Timeline;
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
-//! The steps of a boot.
+//! The steps of a boot and of a release.
 
 use std::fmt;
 
-/// The steps of a boot, in order.
+/// The steps of a boot in order, and those of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// Who am I.
@@ -29,6 +29,10 @@ pub enum Step {
     Signal,
     /// Giving a slot back.
     Unwind,
+    /// Until the cluster can do without this broker.
+    Leave,
+    /// The unit's own stop, until its registration is gone.
+    Stop,
 }
 
 impl Step {
@@ -47,6 +51,8 @@ impl Step {
             Self::Ready => "ready",
             Self::Signal => "signal",
             Self::Unwind => "unwind",
+            Self::Leave => "leave",
+            Self::Stop => "stop",
         }
     }
 

@@ -5,6 +5,7 @@ pub mod gate;
 mod on_trouble;
 mod pass_over;
 pub mod preview;
+pub mod release;
 pub mod slot;
 mod unconfigured;
 mod unwind;

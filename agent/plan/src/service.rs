@@ -1,6 +1,7 @@
 //! What berth knows of the service that a slot runs: Kafka in ZooKeeper mode.
 
 pub mod identity;
+pub mod leaving;
 pub mod properties;
 pub mod readiness;
 mod registration;

@@ -6,7 +6,7 @@ use crate::laws;
 use crate::runs::Caller;
 use crate::world::Millis;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
+use berth_lifecycle::ports::{Device, DiskError, Disks, MountUser, Mounted};
 use berth_plan::VolumeId;
 use berth_plan::disk::Fs;
 use berth_plan::disk::consent::FormatConsent;
@@ -47,6 +47,17 @@ impl Disks for HostDisks {
         }))
     }
 
+    async fn users(&self, at: &str) -> Result<Vec<MountUser>, DiskError> {
+        Ok(self
+            .0
+            .local("mount users", 1, |s, me| {
+                let host = s.host(me);
+                let mounted = host.mount.as_ref().is_some_and(|mount| mount.at == at);
+                if mounted { host.mount_users.clone() } else { Vec::new() }
+            })
+            .await)
+    }
+
     async fn unmount(&self, at: &str) -> Result<(), DiskError> {
         self.0
             .local("unmount", 5, |s, me| {
@@ -54,7 +65,7 @@ impl Disks for HostDisks {
                 if host.mount.as_ref().is_none_or(|mount| mount.at != at) {
                     return Ok(());
                 }
-                if host.broker.serves.is_some() {
+                if host.broker.serves.is_some() || !host.mount_users.is_empty() {
                     return Err(DiskError::Host(format!("{at}: Device or resource busy")));
                 }
                 host.mount = None;

@@ -52,7 +52,7 @@ pub fn is_of_aws(name: &str) -> bool {
 pub fn is_of_zookeeper(name: &str) -> bool {
     let reads =
         ["records", "record", "locked records", "first in queue", "all registrations", "registration"];
-    let more = ["cluster", "assignments", "partitions"];
+    let more = ["cluster", "assignments", "partitions", "min in sync"];
     reads.contains(&name) || more.contains(&name) || (changes_something(name) && !is_of_aws(name))
 }
 

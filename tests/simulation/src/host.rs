@@ -3,6 +3,7 @@
 use crate::broker::Broker;
 use crate::world::Millis;
 use crate::world::State;
+use berth_lifecycle::ports::MountUser;
 use berth_plan::network::{Rule, SYSCTLS, Seen};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,8 @@ pub struct Host {
     pub devices: BTreeSet<String>,
     /// What is mounted.
     pub mount: Option<Mount>,
+    /// Who else uses what is mounted.
+    pub mount_users: Vec<MountUser>,
     /// The service.
     pub broker: Broker,
     next_link: u32,

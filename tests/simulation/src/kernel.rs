@@ -31,6 +31,11 @@ impl Managers for OtherManagers {
         self.0.local("forget unmanaged", 0, |s, me| s.host(me).unmanaged.remove(&mac.to_string())).await;
         Ok(())
     }
+
+    async fn forget_all_unmanaged(&self) -> Result<(), NetworkError> {
+        self.0.local("forget all unmanaged", 0, |s, me| s.host(me).unmanaged.clear()).await;
+        Ok(())
+    }
 }
 
 #[async_trait]

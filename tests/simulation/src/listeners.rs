@@ -2,7 +2,7 @@
 
 use crate::runs::Caller;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Receipt, SignalError, Signals};
+use berth_lifecycle::ports::{Receipt, SignalError, Signals, Transition};
 use berth_plan::listeners::{Call, Meaning, meaning};
 use region::model::{CallError, Request, SetHealthRequest, SignalRequest};
 use std::sync::Arc;
@@ -36,6 +36,15 @@ impl Signals for Listeners {
             Request::SignalResource(SignalRequest { stack, resource, unique_id, status }),
         )
         .await
+    }
+
+    async fn complete_hook(&self, transition: Transition, proceed: bool) -> Result<Receipt, SignalError> {
+        self.0.local("complete hook", 40, |s, me| s.hooks.push((me.to_owned(), transition, proceed))).await;
+        Ok(Receipt::Heard)
+    }
+
+    async fn extend_hook(&self, _transition: Transition) -> Result<Receipt, SignalError> {
+        Ok(Receipt::Nobody("no hook".to_owned()))
     }
 
     async fn health(&self, healthy: bool) -> Result<Receipt, SignalError> {

@@ -7,6 +7,7 @@ use crate::zookeeper::Node;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{RegisterError, Registrations};
 use berth_plan::BrokerId;
+use berth_plan::service::leaving::MinInSync;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::time::millis;
@@ -90,6 +91,11 @@ impl Registrations for Brokers {
             Ok(Assignments { partitions, unreadable: s.rules.odd_topics.clone() })
         };
         self.ask("assignments", assignments).await
+    }
+
+    async fn min_in_sync(&self) -> Result<MinInSync, RegisterError> {
+        let min = |s: &mut State, _| Ok(MinInSync { default: s.rules.min_in_sync, ..MinInSync::default() });
+        self.ask("min in sync", min).await
     }
 
     async fn look(

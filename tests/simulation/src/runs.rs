@@ -6,6 +6,7 @@ use crate::world::{State, World};
 use crate::{claims, cloud, disks, host_port, kernel, listeners, registrations, service};
 use berth_lifecycle::stories::boot::{Ended, boot};
 use berth_lifecycle::stories::preview::{Preview, preview};
+use berth_lifecycle::stories::release::{self, release};
 use berth_lifecycle::{Agent, Boot, Me, Ports, Trouble, deadline};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,8 +19,10 @@ pub const SESSION: Millis = 10_000;
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself.
+    /// A boot, by itself.
     Ended(Ended),
+    /// A release, by itself.
+    Released(release::Ended),
     /// It was killed.
     Killed,
 }
@@ -129,6 +132,20 @@ impl World {
     }
 }
 
+impl World {
+    /// Starts `berth release` on an instance, with what becomes of its calls and this much time.
+    pub fn release(
+        self: &Arc<Self>,
+        instance: &str,
+        life: Life,
+        within: Millis,
+        request: release::Request,
+    ) -> Berth {
+        let story = Story::Release(Duration::from_millis(within), request);
+        self.with(|s| begin(self, s, instance, life, story))
+    }
+}
+
 /// What `berth plan` says on an instance, and the calls that it made for that.
 pub struct Foretold {
     /// What it says.
@@ -160,6 +177,16 @@ impl World {
 
 /// Starts a run.
 pub(crate) fn start(world: &Arc<World>, s: &mut State, instance: &str, life: Life) -> Berth {
+    begin(world, s, instance, life, Story::Boot)
+}
+
+/// What a run does.
+enum Story {
+    Boot,
+    Release(Duration, release::Request),
+}
+
+fn begin(world: &Arc<World>, s: &mut State, instance: &str, life: Life, story: Story) -> Berth {
     let life = Arc::new(life);
     let boots = s.host(instance).boots;
     s.tell(format!("{instance} berth starts"));
@@ -176,13 +203,21 @@ pub(crate) fn start(world: &Arc<World>, s: &mut State, instance: &str, life: Lif
     let mine = life.clone();
     let task = tokio::task::spawn_local(async move {
         let ports = ports(&caller);
-        let deadline = deadline(ports.host.as_ref(), &config);
+        let deadline = match &story {
+            Story::Boot => deadline(ports.host.as_ref(), &config),
+            Story::Release(within, _) => ports.host.since_boot() + *within,
+        };
         let state = Boot::new(Agent { me, config, ports }, token, deadline);
-        let story = async { boot(&state).await };
+        let told = async {
+            match &story {
+                Story::Boot => Exit::Ended(boot(&state).await),
+                Story::Release(_, request) => Exit::Released(release(&state, request).await),
+            }
+        };
         let exit = tokio::select! {
             biased;
             () = mine.died.notified() => Exit::Killed,
-            ended = story => Exit::Ended(ended),
+            exit = told => exit,
         };
         // A kill at the last effect of a run leaves no call at which it could be noticed.
         let exit = if mine.is_dead() { Exit::Killed } else { exit };
@@ -210,7 +245,7 @@ fn over(s: &mut State, instance: &str, boots: u32, exit: &Exit, session: Option<
                 });
             }
         }
-        Exit::Ended(_) => s.end_session(session),
+        Exit::Ended(_) | Exit::Released(_) => s.end_session(session),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Rules {
     pub unit_lags: Millis,
     /// How many partitions there are; every id that ever registered has a replica of each.
     pub partitions: u32,
+    /// The cluster's dynamic default of min.insync.replicas.
+    pub min_in_sync: Option<usize>,
     /// The ids of all slots.
     pub ids: BTreeSet<u32>,
     /// The ids that ever registered: partitions name them.
@@ -138,6 +140,7 @@ impl Scene {
             unit_restarts: false,
             unit_lags: 0,
             partitions: 3,
+            min_in_sync: None,
             ids,
             known: BTreeSet::new(),
             odd_topics: Vec::new(),

@@ -4,7 +4,7 @@ use super::files::replace;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Managers, NetworkError};
 use berth_plan::MacAddress;
-use berth_plan::network::unmanaged::{ManagerFile, network_manager, networkd};
+use berth_plan::network::unmanaged::{ManagerFile, PREFIX, network_manager, networkd};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -51,6 +51,11 @@ impl Manager {
         if write(&file)? { self.reload().await } else { Ok(()) }
     }
 
+    async fn forget_all(&self) -> Result<(), NetworkError> {
+        let any = MacAddress([0; 6]);
+        if remove_all_beside(&(self.file)(any))? { self.reload().await } else { Ok(()) }
+    }
+
     async fn forget(&self, mac: MacAddress) -> Result<(), NetworkError> {
         let path = (self.file)(mac).path;
         match fs::remove_file(&path) {
@@ -59,6 +64,27 @@ impl Manager {
             Err(error) => Err(NetworkError(format!("remove {path}: {error}"))),
         }
     }
+}
+
+/// Removes all files of berth beside this one; whether there were any.
+fn remove_all_beside(file: &ManagerFile) -> Result<bool, NetworkError> {
+    let dir = Path::new(&file.path).parent().unwrap_or(Path::new("/run"));
+    let failed =
+        |what: &Path, error| NetworkError(format!("remove berth's files of {}: {error}", what.display()));
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(dir, error)),
+    };
+    let mut removed = false;
+    for entry in entries {
+        let path = entry.map_err(|error| failed(dir, error))?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)) {
+            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+            removed = true;
+        }
+    }
+    Ok(removed)
 }
 
 /// Whether it was not there already.
@@ -110,6 +136,12 @@ impl Managers for HostManagers {
     async fn forget_unmanaged(&self, mac: MacAddress) -> Result<(), NetworkError> {
         let [first, second] = &MANAGERS;
         let (first, second) = tokio::join!(first.forget(mac), second.forget(mac));
+        both(first, second)
+    }
+
+    async fn forget_all_unmanaged(&self) -> Result<(), NetworkError> {
+        let [first, second] = &MANAGERS;
+        let (first, second) = tokio::join!(first.forget_all(), second.forget_all());
         both(first, second)
     }
 }

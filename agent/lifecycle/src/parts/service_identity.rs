@@ -1,9 +1,9 @@
 //! The identity of a slot, as the service's own file says it.
 
 use super::held::Held;
-use crate::{Boot, Step, Trouble};
+use crate::{Agent, Boot, Step, Trouble};
 use berth_plan::outcome::Kind;
-use berth_plan::service::properties::Identity;
+use berth_plan::service::properties::{Identity, read};
 
 /// What server.properties says of the slot that is held here.
 pub(crate) fn service_identity(boot: &Boot, held: &Held) -> Result<Identity, Trouble> {
@@ -26,4 +26,10 @@ pub(crate) fn service_identity(boot: &Boot, held: &Held) -> Result<Identity, Tro
         log_dir: config.log_dir.clone(),
         zookeeper: config.zookeeper_connect(),
     })
+}
+
+/// `min.insync.replicas` of the service's own file; none where it is silent or cannot be read.
+pub(crate) fn min_in_sync_of_file(agent: &Agent) -> Option<usize> {
+    let bytes = agent.ports.host.read_file(&agent.config.properties).ok()?;
+    read(&bytes).ok()?.get("min.insync.replicas")?.trim().parse().ok()
 }

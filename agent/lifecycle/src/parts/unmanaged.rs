@@ -13,6 +13,13 @@ pub(crate) async fn mark_unmanaged(agent: &Agent, eni: &EniSeen) {
     }
 }
 
+/// After all of a slot is detached: a run before this one may have told of an interface that nothing leads to any more.
+pub(crate) async fn forget_all_unmanaged(agent: &Agent) {
+    if let Err(error) = agent.ports.managers.forget_all_unmanaged().await {
+        tracing::warn!("{error}; an interface that was given back stays unmanaged on this host");
+    }
+}
+
 /// After its detach was accepted.
 pub(crate) async fn forget_unmanaged(agent: &Agent, eni: &EniSeen) {
     if let Err(error) = agent.ports.managers.forget_unmanaged(eni.mac).await {

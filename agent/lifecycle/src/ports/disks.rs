@@ -46,6 +46,23 @@ pub struct Mounted {
     pub fs: String,
 }
 
+/// A process that keeps a mount busy.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MountUser {
+    /// Its process id.
+    pub pid: i32,
+    /// Its name (`comm`).
+    pub name: String,
+    /// What it has there: a path, or "a mount in another namespace".
+    pub path: String,
+}
+
+impl fmt::Display for MountUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}) has {}", self.name, self.pid, self.path)
+    }
+}
+
 /// An open device whose serial was read from the same open descriptor. All that is done to it is done by that descriptor.
 ///
 /// Every act here and on [`Disks`] ends in bounded time: a call that hangs in the kernel, as on a stalled volume, becomes
@@ -93,7 +110,11 @@ pub trait Disks: Send + Sync {
     /// does: the kernel knows the mount by the path without them.
     async fn mounted(&self, at: &str) -> Result<Option<Mounted>, DiskError>;
 
-    /// Unmounts; done where nothing is mounted.
+    /// Who keeps the mount at this place busy: open files, working directories, maps, and mounts of the same device in other
+    /// mount namespaces, by /proc. Nobody where nothing is mounted there.
+    async fn users(&self, at: &str) -> Result<Vec<MountUser>, DiskError>;
+
+    /// Writes back what is dirty, then unmounts, never lazily; done where nothing is mounted.
     async fn unmount(&self, at: &str) -> Result<(), DiskError>;
 
     /// Finds `meta.properties` in the log dir, and elsewhere on the mount.

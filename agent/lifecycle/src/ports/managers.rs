@@ -14,4 +14,7 @@ pub trait Managers: Send + Sync {
 
     /// Takes that back, for an interface that is not this host's any more; done where nothing was said. Errors as above.
     async fn forget_unmanaged(&self, mac: MacAddress) -> Result<(), NetworkError>;
+
+    /// Takes back all that was ever said: nothing of a slot is left on this host. Errors as above.
+    async fn forget_all_unmanaged(&self) -> Result<(), NetworkError>;
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use berth_plan::BrokerId;
+use berth_plan::service::leaving::MinInSync;
 use berth_plan::service::readiness::{Assignments, Look, Partition};
 use berth_plan::service::{Incarnation, Registration};
 use std::collections::BTreeMap;
@@ -36,6 +37,10 @@ pub trait Registrations: Send + Sync {
     /// After a `sync`, the assignment of every partition, without topics that are being deleted. Topics that cannot be
     /// read are named.
     async fn assignments(&self) -> Result<Assignments, RegisterError>;
+
+    /// `min.insync.replicas` as topics and the cluster's dynamic default have it. What cannot be read counts as silent: it
+    /// is nobody's word, and the file's counts.
+    async fn min_in_sync(&self) -> Result<MinInSync, RegisterError>;
 
     /// The states of these partitions, at most 64 reads under way at once. Each says whether it was changed after the
     /// registration `since`; without one, none was.

@@ -1,5 +1,6 @@
 //! Step 1: may this instance claim a slot, and may it claim one now.
 
+use crate::parts::released;
 use crate::retry::{Pace, retry};
 use crate::{Agent, Boot, Me, Step, Trouble};
 use berth_plan::ec2::{GROUP_TAG, LifecycleState, May, may_claim};
@@ -41,6 +42,15 @@ pub(crate) fn refuse_unfit(agent: &Agent) -> Result<(), Trouble> {
 
 fn unfit(sentence: String) -> Trouble {
     Trouble::new(STEP, Kind::Configuration, sentence)
+}
+
+/// Why this instance takes no slot: it was released; none where it was not.
+pub(crate) fn is_released(boot: &Boot) -> Result<Option<String>, Trouble> {
+    let (host, me) = (boot.ports.host.as_ref(), &boot.me);
+    let released = released::read(host, &me.instance, &me.boot).map_err(|e| Trouble::host(STEP, e))?;
+    Ok(released.map(|released| {
+        format!("{} was released ({}); `berth boot --again` takes a slot again", me.instance, released.reason)
+    }))
 }
 
 /// Why an instance in this target state claims nothing now; for a look that does not wait.

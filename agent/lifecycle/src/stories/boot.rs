@@ -4,9 +4,9 @@ use super::on_trouble::{After, settle};
 use crate::parts::repeated::Repeated;
 use crate::parts::stray_attachments;
 use crate::steps::{
-    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, prove_identity,
-    refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
-    wait_until_ready, write_configuration, write_intent,
+    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, is_released,
+    prove_identity, refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy,
+    wait_until_in_service, wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -47,6 +47,9 @@ pub async fn boot(boot: &Boot) -> Ended {
 
 async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
     refuse_unfit(boot)?;
+    if let Some(why) = is_released(boot)? {
+        return Ok(Ended::NotNow(why));
+    }
     if let Some(why) = wait_until_in_service(boot).await? {
         return Ok(Ended::NotNow(why));
     }

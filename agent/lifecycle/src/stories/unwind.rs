@@ -2,12 +2,12 @@
 //! goes back, last of all.
 //!
 //! Never for a slot whose claim is marked `started`: the mark is looked for first, in the very read on whose revision the
-//! leaving is written.
+//! leaving is written. A release alone takes it away, once the service is down.
 
 use crate::parts::agreement::Agreement;
 use crate::parts::attachments::{as_detached, attached_by_claim, attached_here, send_detach};
 use crate::parts::settled;
-use crate::parts::unmanaged::forget_unmanaged;
+use crate::parts::unmanaged::forget_all_unmanaged;
 use crate::retry::LOOKS;
 use crate::{Boot, Progress, Step, Trouble};
 use berth_plan::BrokerId;
@@ -37,6 +37,8 @@ pub(crate) enum Why<'a> {
     Elsewhere(&'a str),
     /// A fault of the slot.
     Fault(&'a str),
+    /// The instance lets go for good, its service stopped.
+    Released(&'a str),
 }
 
 impl Why<'_> {
@@ -45,6 +47,7 @@ impl Why<'_> {
             Self::GaveUp(why) => format!("gave up: {why}"),
             Self::Elsewhere(why) => format!("let go: {why}"),
             Self::Fault(why) => format!("passed over: {why}"),
+            Self::Released(why) => format!("released: {why}"),
         }
     }
 }
@@ -68,8 +71,8 @@ pub(crate) async fn unwind(boot: &Boot, why: Why<'_>) -> Result<Unwound, Trouble
     }
     undo_on_host(boot, &slot).await?;
     let left = detach(boot, &slot).await;
-    if let Some(eni) = slot.eni.as_ref().filter(|_| left.is_empty()) {
-        forget_unmanaged(boot, eni).await;
+    if left.is_empty() {
+        forget_all_unmanaged(boot).await;
     }
     give_back(boot, slot.id, why, &left).await?;
     boot.progressed(forget_slot);
@@ -117,11 +120,15 @@ async fn begin_leaving(boot: &Boot, id: BrokerId, why: Why<'_>) -> Result<bool, 
         if claim.names() != Some(&boot.me.instance) || claim.state == State::Unfinished {
             return Ok(true);
         }
-        if claim.started.is_some() {
-            boot.progressed(|p| p.started = true);
-            return Ok(false);
-        }
-        let leaving = claim.unfinished(vec![format!("being left: {}", why.sentence())]);
+        let left = vec![format!("being left: {}", why.sentence())];
+        let leaving = match why {
+            Why::Released(_) => claim.leaving(left),
+            _ if claim.started.is_some() => {
+                boot.progressed(|p| p.started = true);
+                return Ok(false);
+            }
+            _ => claim.unfinished(left),
+        };
         match boot.ports.claims.write(id, &leaving, Some(revision)).await {
             Ok(_) => return Ok(true),
             Err(error) => tracing::debug!(%error, "reading the claim again"),
@@ -163,6 +170,11 @@ async fn undo_on_host(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {
         boot.ports.network.apply(&marks, &act).await.map_err(|e| Trouble::network(STEP, e))?;
     }
     Ok(())
+}
+
+/// The kernel's side alone, for a release that cannot read the claims: the volume of the note that opened the gate.
+pub(crate) async fn undo_on_host_without_claims(boot: &Boot) -> Result<(), Trouble> {
+    boot.ports.disks.unmount(&boot.config.mount).await.map_err(|e| Trouble::disk(STEP, e))
 }
 
 /// Sends both detaches, whatever a describe shows: it may be behind. What was refused, as sentences.

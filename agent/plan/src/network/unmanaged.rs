@@ -13,13 +13,16 @@ pub struct ManagerFile {
     pub text: String,
 }
 
+/// What the name of each such file begins with: whatever begins so is berth's.
+pub const PREFIX: &str = "00-berth-";
+
 /// systemd-networkd's file for one interface. Of all `.network` files that match a link the first by name counts, in
 /// whichever directory it lies (systemd.network(5)): it goes before the `80-ec2.network` of Amazon Linux, and before what
 /// amazon-ec2-net-utils writes as `70-<link>.network` every minute. That program configures by such files alone
 /// (its lib/lib.sh), so nothing else has to be said to it.
 pub fn networkd(mac: MacAddress) -> ManagerFile {
     ManagerFile {
-        path: format!("/run/systemd/network/00-berth-{}.network", dashed(mac)),
+        path: format!("/run/systemd/network/{PREFIX}{}.network", dashed(mac)),
         text: format!("{HEAD}[Match]\nMACAddress={mac}\n\n[Link]\nUnmanaged=yes\n"),
     }
 }
@@ -29,7 +32,7 @@ pub fn networkd(mac: MacAddress) -> ManagerFile {
 /// NetworkManager 1.42). `mac:` is the permanent address (NetworkManager.conf(5), "Device List Format"), which is an ENI's.
 pub fn network_manager(mac: MacAddress) -> ManagerFile {
     ManagerFile {
-        path: format!("/run/NetworkManager/conf.d/00-berth-{}.conf", dashed(mac)),
+        path: format!("/run/NetworkManager/conf.d/{PREFIX}{}.conf", dashed(mac)),
         text: format!("{HEAD}[device-berth-{}]\nmatch-device=mac:{mac}\nmanaged=0\n", dashed(mac)),
     }
 }

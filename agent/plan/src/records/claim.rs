@@ -237,6 +237,11 @@ impl Claim {
         Self { state: State::Unfinished, left, known_since: None, ..self.clone() }
     }
 
+    /// The claim of a holder that leaves, its service stopped and down, with `left` to undo.
+    pub fn leaving(&self, left: Vec<String>) -> Self {
+        Self { started: None, ..self.unfinished(left) }
+    }
+
     fn with(&self, owner: Owner) -> Self {
         let mut claim = self.clone();
         claim.history.push(owner);

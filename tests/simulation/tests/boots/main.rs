@@ -10,6 +10,7 @@ mod groups;
 mod killed;
 mod mishaps;
 mod plan;
+mod releases;
 mod signalled;
 mod slot_faults;
 mod slots;

@@ -96,7 +96,7 @@ async fn booted(world: &Arc<World>, instance: &str) -> First {
             Exit::Ended(Ended::Ready(id)) => First::Resumed(id.number()),
             Exit::Ended(Ended::NotNow(_)) => First::Ended(0),
             Exit::Ended(Ended::GaveUp(_, code)) => First::Ended(*code),
-            Exit::Killed => unreachable!("nobody kills it"),
+            Exit::Killed | Exit::Released(_) => unreachable!("nobody kills it"),
         }),
     });
     let first = first.await.unwrap_or_else(|| {

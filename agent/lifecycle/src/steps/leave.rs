@@ -1,0 +1,73 @@
+//! Until the cluster can do without this broker: no partition falls under its min.insync.replicas by our going.
+
+use crate::parts::service_identity::min_in_sync_of_file;
+use crate::retry::{LOOKS, Next, pause, retry};
+use crate::{Boot, Step, Trouble};
+use berth_plan::BrokerId;
+use berth_plan::outcome::Kind;
+use berth_plan::service::leaving::{Haste, Leave, judge_all};
+use berth_plan::service::readiness::naming;
+use std::collections::BTreeSet;
+
+const STEP: Step = Step::Leave;
+
+/// Waits until every partition that names this broker has enough others in sync. What never will have is told and not
+/// waited for.
+///
+/// Ends as trouble only where the haste is [`Haste::Patient`] and the deadline has passed.
+pub(crate) async fn wait_until_spared(boot: &Boot, id: BrokerId, haste: Haste) -> Result<(), Trouble> {
+    if haste == Haste::Now {
+        boot.ports.timeline.fact(STEP, "the partitions of this broker are not looked at, as was asked");
+        return Ok(());
+    }
+    let began = boot.ports.host.since_boot();
+    let mut named = false;
+    for looks in 0.. {
+        let awaited = match retry(boot, STEP, async || look(boot, id).await.map_err(Next::from)).await {
+            Ok(leave) => {
+                if !named && !leave.never.is_empty() {
+                    let fact = format!("not waited for: {}", leave.never.join("; "));
+                    boot.ports.timeline.fact(STEP, &fact);
+                }
+                named = true;
+                if leave.is_free() {
+                    return Ok(());
+                }
+                leave.to_string()
+            }
+            Err(trouble) => trouble.sentence,
+        };
+        boot.ports.timeline.waiting(STEP, &awaited);
+        if boot.is_late_to_leave() {
+            let waited = boot.ports.host.since_boot().since(began).as_secs();
+            if haste == Haste::Bounded {
+                let fact = format!("goes all the same after {waited} s, the time is up: {awaited}");
+                boot.ports.timeline.fact(STEP, &fact);
+                return Ok(());
+            }
+            let sentence = format!(
+                "broker {id} is still needed after {waited} s: {awaited}; nothing was stopped; `berth release --now` goes all the same"
+            );
+            return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
+        }
+        pause(boot, LOOKS.wait(looks, |bound| boot.ports.host.random(bound))).await;
+    }
+    Ok(())
+}
+
+/// One look at all partitions that name us. A broker that is not registered is missed by nobody: what it could do it does
+/// not do now.
+async fn look(boot: &Boot, id: BrokerId) -> Result<Leave, Trouble> {
+    let register = &boot.ports.registrations;
+    let trouble = |error| Trouble::register(STEP, &error);
+    let assignments = register.assignments().await.map_err(trouble)?;
+    let living: BTreeSet<BrokerId> = register.all().await.map_err(trouble)?.into_keys().collect();
+    if !living.contains(&id) {
+        return Ok(Leave::default());
+    }
+    let ours = naming(id, &assignments.partitions);
+    let mut min = register.min_in_sync().await.map_err(trouble)?;
+    min.file = min_in_sync_of_file(boot);
+    let looks = register.look(&ours, None).await.map_err(trouble)?;
+    Ok(judge_all(id, &assignments.partitions, &looks, &living, &min))
+}

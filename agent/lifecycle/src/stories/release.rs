@@ -1,0 +1,149 @@
+//! Letting go for good: the cluster can do without this broker, the service is stopped by its own stop, and the slot is free for
+//! the next instance, which waits for no session time-out and no log recovery.
+//!
+//! Safe to run again after a kill between any two lines: what is done is found done. `busy` and `detaching` that do not end are
+//! told and never forced.
+
+use super::unwind::{Unwound, Why, undo_on_host_without_claims, unwind};
+use crate::parts::released::{Released, forget_release, mark_released};
+use crate::parts::settled;
+use crate::ports::{Host, HostError};
+use crate::retry::{CALLS, Next, pause, retry};
+use crate::steps::{
+    complete_terminate_hook, stop_service, wait_for_mount_users, wait_until_deregistered, wait_until_spared,
+};
+use crate::{Boot, Step, Trouble};
+use berth_plan::BrokerId;
+use berth_plan::service::leaving::Haste;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Why, for the claim's history.
+    pub reason: String,
+    /// What is done about partitions that need this broker.
+    pub haste: Haste,
+    /// Whether the instance stays without a slot over a reboot too.
+    pub stays: bool,
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing of a slot is left here. The slot that it had; none where it had none.
+    Released(Option<BrokerId>),
+    /// The service is stopped or was, and something is left: what, as a sentence. Another run goes on.
+    Partly(String),
+    /// Nothing was touched: why.
+    Stayed(String),
+}
+
+/// Lets go of this instance's slot, then tells the terminate hook. That is told on its own time, CONTINUE also where
+/// something is left: the instance goes all the same.
+pub async fn release(boot: &Boot, request: &Request) -> Ended {
+    let ended = match leave(boot, request).await {
+        Ok(id) => Ended::Released(id),
+        Err(Left::Untouched(trouble)) => return Ended::Stayed(trouble.sentence),
+        Err(Left::Partly(sentence)) => Ended::Partly(sentence),
+    };
+    if let Some(untold) = complete_terminate_hook(boot).await {
+        tracing::warn!("the terminate hook was not completed: {untold}");
+    }
+    ended
+}
+
+/// The operator wants this instance to take a slot again: the marker of its release goes.
+pub fn take_back(host: &dyn Host) -> Result<(), HostError> {
+    forget_release(host)
+}
+
+/// What kept a release from its end.
+enum Left {
+    /// Before anything was touched.
+    Untouched(Trouble),
+    /// Afterwards.
+    Partly(String),
+}
+
+fn partly(trouble: Trouble) -> Left {
+    Left::Partly(trouble.sentence)
+}
+
+async fn leave(boot: &Boot, request: &Request) -> Result<Option<BrokerId>, Left> {
+    boot.leaves();
+    let mine = match retry(boot, Step::Leave, async || slot_of_mine(boot).await.map_err(Next::from)).await {
+        Ok(mine) => mine,
+        Err(away) if request.haste == Haste::Patient => return Err(Left::Untouched(away)),
+        Err(away) => return leave_without_claims(boot, request, away).await,
+    };
+    let Some(id) = mine else {
+        mark(boot, request).map_err(Left::Untouched)?;
+        stop_service(boot).await.map_err(partly)?;
+        return Ok(None);
+    };
+    wait_until_spared(boot, id, request.haste).await.map_err(Left::Untouched)?;
+    mark(boot, request).map_err(Left::Untouched)?;
+    stop_service(boot).await.map_err(partly)?;
+    wait_until_deregistered(boot, id).await;
+    wait_for_mount_users(boot).await.map_err(partly)?;
+    give_slot_back(boot, &request.reason).await?;
+    Ok(Some(id))
+}
+
+/// The slot whose claim names me.
+async fn slot_of_mine(boot: &Boot) -> Result<Option<BrokerId>, Trouble> {
+    let records = boot.ports.claims.records().await.map_err(|e| Trouble::claims(Step::Leave, &e))?;
+    let mut claims = records.iter().filter_map(|(id, r)| Some((*id, &r.claim.as_ref()?.value)));
+    Ok(claims.find(|(_, claim)| claim.names() == Some(&boot.me.instance)).map(|(id, _)| id))
+}
+
+/// From here on nothing of this instance starts the service or takes a slot.
+fn mark(boot: &Boot, request: &Request) -> Result<(), Trouble> {
+    let host = boot.ports.host.as_ref();
+    let released = Released {
+        instance: boot.me.instance.clone(),
+        boot: boot.me.boot.clone(),
+        reason: request.reason.clone(),
+        at: host.unix_time(),
+    };
+    mark_released(host, &released, request.stays).map_err(|e| Trouble::host(Step::Leave, e))
+}
+
+async fn give_slot_back(boot: &Boot, reason: &str) -> Result<(), Left> {
+    for tries in 0.. {
+        let left = match unwind(boot, Why::Released(reason)).await {
+            Ok(Unwound::Done) => return Ok(()),
+            Ok(Unwound::Left(left)) => left,
+            Ok(Unwound::IsHolder) => {
+                let other = "the slot was started again meanwhile; somebody else runs berth on this instance";
+                return Err(Left::Partly(other.to_owned()));
+            }
+            Err(trouble) => trouble.sentence,
+        };
+        if boot.is_late_to_leave() {
+            return Err(Left::Partly(left));
+        }
+        boot.ports.timeline.waiting(Step::Unwind, &left);
+        pause(boot, CALLS.wait(tries, |bound| boot.ports.host.random(bound))).await;
+    }
+    Ok(())
+}
+
+/// The instance goes, and the claims cannot be read: the service ends cleanly and the volume is unmounted. What is attached
+/// stays, and goes with the instance; the claim is taken from whoever is gone.
+async fn leave_without_claims(
+    boot: &Boot,
+    request: &Request,
+    away: Trouble,
+) -> Result<Option<BrokerId>, Left> {
+    let id = settled::read(boot.ports.host.as_ref()).ok().flatten().map(|settled| settled.slot);
+    mark(boot, request).map_err(partly)?;
+    stop_service(boot).await.map_err(partly)?;
+    wait_for_mount_users(boot).await.map_err(partly)?;
+    undo_on_host_without_claims(boot).await.map_err(partly)?;
+    let slot = id.map_or_else(|| "its slot".to_owned(), |id| format!("slot {id}"));
+    Err(Left::Partly(format!(
+        "the service is stopped and unmounted, {slot} stays claimed and attached: {}",
+        away.sentence
+    )))
+}
