@@ -1,6 +1,7 @@
 //! AWS: one configuration for all clients, and what their errors mean.
 
 mod ec2;
+mod hooks;
 pub(crate) mod imds;
 mod signals;
 pub(crate) mod tags;

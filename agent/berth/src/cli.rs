@@ -1,8 +1,9 @@
 //! The command line.
 
 use berth_plan::{BrokerId, InstanceId};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Gives an Auto Scaling instance its identity back: the lowest free slot of its cluster, with that slot's network
 /// interface and volume.
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   berth plan                  what a boot would do now, and why
   berth slot list             who has which slot, and what is marked faulty
   berth boot                  take a slot, start the service, say when ready
+  berth release               stop the broker once it is not needed, give the slot back
   berth help slot reset       all about one command";
 
 /// What the exit codes mean.
@@ -40,8 +42,22 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   systemctl start berth       as the unit runs it
   journalctl -fu berth        what it does and waits for
-  berth boot                  by hand: waits for a run that goes on to end")]
-    Boot,
+  berth boot                  by hand: waits for a run that goes on to end
+  berth boot --again          on an instance that was released")]
+    Boot {
+        /// Also on an instance that was released: it takes a slot again.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Let go of this instance's slot for good: wait until no partition needs its broker, stop it, give the slot back.
+    ///
+    /// Nothing is forced. Safe to run again: it goes on where the last run ended. The instance takes no slot again before
+    /// its next kernel boot, or `berth boot --again`.
+    #[command(after_help = "Examples:
+  berth release --reason \"new instance type\"
+  berth release --now         though partitions fall under min.insync.replicas
+  berth release --stay        and take no slot after a reboot either")]
+    Release(ReleaseArgs),
     /// Succeed only where this boot holds a settled slot: for ExecStartPre= of the service.
     #[command(after_help = "Examples:
   berth gate; echo $?         0: the service may start here; 1: why not")]
@@ -95,6 +111,27 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   berth man >/usr/local/share/man/man1/berth.1; man berth")]
     Man,
+}
+
+/// How a slot is let go of.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// Why, for the slot's history.
+    #[arg(long, value_name = "TEXT", default_value = "by an operator")]
+    pub(crate) reason: String,
+    /// Stop the broker though partitions fall under their min.insync.replicas by that.
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Take no slot after a reboot either.
+    #[arg(long)]
+    pub(crate) stay: bool,
+    /// How long all of it may take.
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub(crate) within: Duration,
+    /// For ExecStop= of a unit: release only where the machine is going down for good (poweroff, halt), and go at the end of
+    /// the time though partitions need the broker.
+    #[arg(long)]
+    pub(crate) at_shutdown: bool,
 }
 
 /// What is done with slots.

@@ -5,6 +5,7 @@ mod gate;
 mod man;
 mod page;
 mod plan;
+mod release;
 mod slot;
 mod status;
 
@@ -27,7 +28,7 @@ pub(crate) async fn run(cli: Cli) -> u8 {
     let config = match config_files::load(&cli.config) {
         Ok(config) => config,
         Err(sentence) => {
-            if matches!(cli.command, Command::Boot) {
+            if matches!(cli.command, Command::Boot { .. }) {
                 boot::unconfigured(&sentence).await;
             }
             return failed(&sentence, EXIT_CONFIGURATION);
@@ -38,7 +39,8 @@ pub(crate) async fn run(cli: Cli) -> u8 {
 
 async fn with(config: Config, command: Command) -> u8 {
     match command {
-        Command::Boot => boot::boot(config).await,
+        Command::Boot { again } => boot::boot(config, again).await,
+        Command::Release(args) => release::release(config, args).await,
         Command::Gate => gate::gate(&config).await,
         Command::Plan { if_terminated, json } => {
             plan::plan(config, if_terminated.into_iter().collect(), json).await

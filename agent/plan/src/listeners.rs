@@ -25,6 +25,8 @@ pub enum Call {
     SignalResource,
     /// Auto Scaling.
     SetInstanceHealth,
+    /// Auto Scaling: DescribeLifecycleHooks, CompleteLifecycleAction, RecordLifecycleActionHeartbeat.
+    LifecycleAction,
 }
 
 struct Row {
@@ -58,7 +60,7 @@ const CLOCK: &str =
 
 /// The first row that fits counts.
 const ROWS: &[Row] = {
-    use Call::{SetInstanceHealth, SignalResource};
+    use Call::{LifecycleAction, SetInstanceHealth, SignalResource};
     use Meaning::{Final, Forbidden, Nobody, Passing};
     &[
         row(
@@ -83,6 +85,13 @@ const ROWS: &[Row] = {
             Nobody,
             "Auto Scaling: \"Instance Id not found - No managed instance found for instance ID: …\": in no group any more",
         ),
+        row(
+            "ValidationError",
+            Some(LifecycleAction),
+            "No active Lifecycle Action found",
+            Nobody,
+            "convox/rack #2432: no such hook waits for this instance: completed, timed out, or never begun",
+        ),
         row("ValidationError", None, "", Final, COMMON),
         row(
             "ResourceContention",
@@ -90,6 +99,13 @@ const ROWS: &[Row] = {
             "",
             Passing,
             "API reference, SetInstanceHealth, Errors",
+        ),
+        row(
+            "ResourceContention",
+            Some(LifecycleAction),
+            "",
+            Passing,
+            "API reference, CompleteLifecycleAction, Errors: a pending update of the group",
         ),
         row("ResourceContentionFault", Some(SetInstanceHealth), "", Passing, "the code's name in older SDKs"),
         row("AccessDenied", None, "", Forbidden, COMMON),

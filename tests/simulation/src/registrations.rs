@@ -11,7 +11,7 @@ use berth_plan::service::leaving::MinInSync;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
 use berth_plan::time::millis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ impl Registrations for Brokers {
         self.ask("assignments", assignments).await
     }
 
-    async fn min_in_sync(&self) -> Result<MinInSync, RegisterError> {
+    async fn min_in_sync(&self, _topics: &BTreeSet<String>) -> Result<MinInSync, RegisterError> {
         let min = |s: &mut State, _| Ok(MinInSync { default: s.rules.min_in_sync, ..MinInSync::default() });
         self.ask("min in sync", min).await
     }

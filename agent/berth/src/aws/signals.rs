@@ -3,6 +3,7 @@
 //! SignalResource goes out signed by the role; where the role may not, by the instance's identity document, as
 //! cfn-signal does (`Authorization: CFN_V1`), which needs no permission.
 
+use super::hooks::Word;
 use super::{NO_CREDENTIALS, chain, refused};
 use crate::aws::tags::MyTags;
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use berth_lifecycle::ports::{Cloud, Receipt, SignalError, Signals};
+use berth_lifecycle::ports::{Cloud, Receipt, SignalError, Signals, Transition};
 use berth_plan::config::{Config, Telling};
 use berth_plan::listeners::{Call, Meaning, meaning, shown};
 use berth_plan::{Domain, InstanceId, Region};
@@ -20,8 +21,8 @@ use std::time::Duration;
 /// The listeners of one instance.
 pub(crate) struct Listeners {
     cloudformation: aws_sdk_cloudformation::Client,
-    autoscaling: aws_sdk_autoscaling::Client,
-    me: InstanceId,
+    pub(super) autoscaling: aws_sdk_autoscaling::Client,
+    pub(super) me: InstanceId,
     region: Region,
     domain: Domain,
     stack: Telling,
@@ -53,6 +54,11 @@ impl Listeners {
             tags,
             cloud,
         }
+    }
+
+    /// The group; none where this instance is in none, or nobody is to be told.
+    pub(super) async fn group(&self) -> Result<Option<String>, SignalError> {
+        self.named(&self.group, "aws:autoscaling:groupName").await
     }
 
     /// To whom something is told. Tags that nobody has read yet are asked for: silence must not come of that.
@@ -187,8 +193,16 @@ impl Signals for Listeners {
         }
     }
 
+    async fn complete_hook(&self, transition: Transition, proceed: bool) -> Result<Receipt, SignalError> {
+        self.each_hook(transition, Word::Complete { proceed }).await
+    }
+
+    async fn extend_hook(&self, transition: Transition) -> Result<Receipt, SignalError> {
+        self.each_hook(transition, Word::Extend).await
+    }
+
     async fn health(&self, healthy: bool) -> Result<Receipt, SignalError> {
-        let Some(group) = self.named(&self.group, "aws:autoscaling:groupName").await? else {
+        let Some(group) = self.group().await? else {
             return Ok(Receipt::Nobody("this instance belongs to no Auto Scaling group".to_owned()));
         };
         let health = if healthy { "Healthy" } else { "Unhealthy" };

@@ -7,11 +7,12 @@ use super::failed;
 use crate::aws::imds;
 use crate::host::ThisHost;
 use crate::host::lock_file;
-use crate::host::timeline::{Outcome, Shown};
+use crate::host::timeline::{FILE, Outcome, Shown};
 use crate::panics::caught;
 use crate::wiring::{Wiring, token, wire};
 use berth_lifecycle::ports::{Host, Timeline};
 use berth_lifecycle::stories::boot::{Ended, boot as story};
+use berth_lifecycle::stories::release::take_back;
 use berth_lifecycle::stories::unconfigured as story_without_configuration;
 use berth_lifecycle::{Boot, Step, deadline, metadata_patience};
 use berth_plan::config::Config;
@@ -28,7 +29,7 @@ const INTERRUPTED: (&str, u8) = ("SIGINT", 130);
 /// goes on where it stood. EX_SOFTWARE of sysexits.h.
 const CRASHED: u8 = 70;
 
-pub(super) async fn boot(config: Config) -> u8 {
+pub(super) async fn boot(config: Config, again: bool) -> u8 {
     let boot_id = match imds::boot_id() {
         Ok(id) => id,
         Err(sentence) => return failed(&sentence, 1),
@@ -38,7 +39,10 @@ pub(super) async fn boot(config: Config) -> u8 {
         Ok(lock) => lock,
         Err(sentence) => return failed(&sentence, 1),
     };
-    let timeline = Arc::new(Shown::new(boot_id.as_str()));
+    if again && let Err(error) = take_back(&ThisHost) {
+        return failed(&error.to_string(), 1);
+    }
+    let timeline = Arc::new(Shown::new(FILE, boot_id.as_str()));
     let (mut terminate, mut interrupt) =
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
             (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
@@ -128,7 +132,7 @@ pub(super) async fn unconfigured(sentence: &str) {
 /// Tells FAILURE with this sentence, unless a broker is started on this instance. Whoever calls has the lock.
 async fn tell_failure(config: Config, sentence: &str) {
     let told = async {
-        let timeline = Arc::new(Shown::new(imds::boot_id()?.as_str()));
+        let timeline = Arc::new(Shown::new(FILE, imds::boot_id()?.as_str()));
         let metadata = imds::read(TOLD_WITHIN, &|what| timeline.waiting(Step::Identify, what)).await?;
         timeline.known_as(metadata.me.instance.as_str());
         let deadline = deadline(&ThisHost, &config);
@@ -143,7 +147,7 @@ async fn tell_failure(config: Config, sentence: &str) {
     }
 }
 
-async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, u8) {
+pub(super) async fn ended_by(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, u8) {
     tokio::select! {
         _ = terminate.recv() => TERMINATED,
         _ = interrupt.recv() => INTERRUPTED,

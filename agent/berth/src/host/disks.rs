@@ -7,6 +7,7 @@ mod grow;
 mod ioctl;
 mod log_dir_owner;
 mod logdir;
+mod mount_table;
 mod mounts;
 mod open_device;
 mod room;
@@ -15,9 +16,10 @@ mod sysfs;
 #[cfg(test)]
 mod tests;
 mod tool;
+mod users;
 
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Device, DiskError, Disks, Mounted};
+use berth_lifecycle::ports::{Device, DiskError, Disks, MountUser, Mounted};
 use berth_plan::VolumeId;
 use berth_plan::service::identity::Found;
 use bounded::{LIMITS, on_a_thread};
@@ -57,6 +59,11 @@ impl Disks for HostDisks {
     async fn mounted(&self, at: &str) -> Result<Option<Mounted>, DiskError> {
         let (what, at) = (format!("look up the mount at {at}"), at.to_owned());
         on_a_thread(what, LIMITS.look, move || mounts::mounted(&at)).await
+    }
+
+    async fn users(&self, at: &str) -> Result<Vec<MountUser>, DiskError> {
+        let (what, at) = (format!("look up who uses {at}"), at.to_owned());
+        on_a_thread(what, LIMITS.look, move || users::users(&at)).await
     }
 
     async fn unmount(&self, at: &str) -> Result<(), DiskError> {

@@ -54,6 +54,11 @@ async fn show(name: &str, properties: &str) -> Result<Shown, ServiceError> {
     Ok(Shown::read(&text))
 }
 
+/// The jobs that are queued: one a line, as `systemctl list-jobs --no-legend` prints them.
+pub(super) async fn list_jobs() -> Result<String, ServiceError> {
+    systemctl(&["list-jobs", "--no-legend", "--no-pager"], Some(ANSWERS_WITHIN)).await
+}
+
 impl Systemd {
     /// Since when the unit is in its state; none where it never was in another, or the manager does
     /// not say.

@@ -12,8 +12,11 @@ mod story;
 use story::Wait;
 pub(crate) use story::{Outcome, StepStory, Story};
 
-/// State file.
+/// State file of a boot.
 pub(crate) const FILE: &str = "boot.json";
+
+/// State file of a release.
+pub(crate) const RELEASE_FILE: &str = "release.json";
 
 impl Story {
     /// Whether the process that writes this is still there.
@@ -41,18 +44,20 @@ fn began_by(stat: &str) -> Option<u64> {
 
 /// Writes the story as it goes.
 pub(crate) struct Shown {
+    file: &'static str,
     story: Mutex<Story>,
     under_way: Mutex<Vec<Step>>,
     deadline: Mutex<Option<SinceBoot>>,
 }
 
 impl Shown {
-    pub(crate) fn new(boot: &str) -> Self {
+    /// Into this state file.
+    pub(crate) fn new(file: &'static str, boot: &str) -> Self {
         let process = std::process::id();
         let began = began(process);
         let story = Story { boot: boot.to_owned(), process, began, ..Story::default() };
-        let shown =
-            Self { story: Mutex::new(story), under_way: Mutex::default(), deadline: Mutex::default() };
+        let (story, under_way, deadline) = (Mutex::new(story), Mutex::default(), Mutex::default());
+        let shown = Self { file, story, under_way, deadline };
         shown.change(|_| {});
         shown
     }
@@ -95,7 +100,7 @@ impl Shown {
         let changed = change(&mut story);
         let text =
             serde_json::to_string_pretty(&*story).expect("a story of texts and numbers is always JSON");
-        if let Err(error) = ThisHost.note(FILE, &text) {
+        if let Err(error) = ThisHost.note(self.file, &text) {
             tracing::debug!(%error, "the timeline in {RUN} is not up to date");
         }
         changed

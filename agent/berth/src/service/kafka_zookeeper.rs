@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use berth_lifecycle::ports::{RegisterError, Registrations};
 use berth_plan::BrokerId;
 use berth_plan::remote_text::bounded;
+use berth_plan::service::leaving::MinInSync;
 use berth_plan::service::readiness::{Assignment, Assignments, Look, Partition, PartitionState};
 use berth_plan::service::{Incarnation, Registration};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -64,6 +65,13 @@ fn json<T: for<'a> Deserialize<'a>>(path: &str, data: &[u8]) -> Result<T, Regist
         let why = bounded(&error.to_string());
         RegisterError::Refused(format!("{path} is not what Kafka writes there: {why}"))
     })
+}
+
+/// A node of `/config`: what was set, as texts.
+#[derive(Deserialize)]
+struct ConfigNode {
+    #[serde(default)]
+    config: BTreeMap<String, String>,
 }
 
 /// The partitions of one topic, or why its node cannot be read.
@@ -164,6 +172,18 @@ impl Zookeeper {
         Ok(Look::State(PartitionState { leader: node.leader, isr: node.isr, changed_since }))
     }
 
+    /// `min.insync.replicas` of a node of `/config`; none where it says nothing, or nothing that can be read.
+    async fn min_in_sync_at(&self, client: &Client, path: String) -> Result<Option<usize>, RegisterError> {
+        let Some((data, _)) = self.node(client, &path).await? else { return Ok(None) };
+        match json::<ConfigNode>(&path, &data) {
+            Ok(node) => Ok(node.config.get("min.insync.replicas").and_then(|text| text.trim().parse().ok())),
+            Err(error) => {
+                tracing::warn!("{error}");
+                Ok(None)
+            }
+        }
+    }
+
     async fn deleted(&self, client: &Client) -> Result<BTreeSet<String>, RegisterError> {
         Ok(self.children(client, &self.paths.kafka("/admin/delete_topics")).await?.into_iter().collect())
     }
@@ -227,6 +247,22 @@ impl Registrations for Zookeeper {
             }
         }
         Ok(assignments)
+    }
+
+    async fn min_in_sync(&self, topics: &BTreeSet<String>) -> Result<MinInSync, RegisterError> {
+        let client = self.opened().await?;
+        // Dynamic settings (Kafka, DynamicBrokerConfig and TopicConfigHandler): one node a topic, one for all brokers.
+        let default = self.min_in_sync_at(&client, self.paths.kafka("/config/brokers/<default>")).await?;
+        let of_topics: Vec<(String, Option<usize>)> = stream::iter(topics.clone())
+            .map(|topic| async {
+                let path = self.paths.kafka(&format!("/config/topics/{topic}"));
+                Ok::<_, RegisterError>((topic, self.min_in_sync_at(&client, path).await?))
+            })
+            .buffered(PIPELINED)
+            .try_collect()
+            .await?;
+        let topics = of_topics.into_iter().filter_map(|(topic, min)| Some((topic, min?))).collect();
+        Ok(MinInSync { topics, default, file: None })
     }
 
     async fn look(

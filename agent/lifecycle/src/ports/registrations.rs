@@ -5,7 +5,7 @@ use berth_plan::BrokerId;
 use berth_plan::service::leaving::MinInSync;
 use berth_plan::service::readiness::{Assignments, Look, Partition};
 use berth_plan::service::{Incarnation, Registration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Why the register could not be read. Nothing is ever written there.
@@ -38,9 +38,9 @@ pub trait Registrations: Send + Sync {
     /// read are named.
     async fn assignments(&self) -> Result<Assignments, RegisterError>;
 
-    /// `min.insync.replicas` as topics and the cluster's dynamic default have it. What cannot be read counts as silent: it
-    /// is nobody's word, and the file's counts.
-    async fn min_in_sync(&self) -> Result<MinInSync, RegisterError>;
+    /// `min.insync.replicas` as these topics and the cluster's dynamic default have it. What cannot be read counts as silent:
+    /// it is nobody's word, and the file's counts.
+    async fn min_in_sync(&self, topics: &BTreeSet<String>) -> Result<MinInSync, RegisterError>;
 
     /// The states of these partitions, at most 64 reads under way at once. Each says whether it was changed after the
     /// registration `since`; without one, none was.

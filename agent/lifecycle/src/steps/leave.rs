@@ -66,7 +66,8 @@ async fn look(boot: &Boot, id: BrokerId) -> Result<Leave, Trouble> {
         return Ok(Leave::default());
     }
     let ours = naming(id, &assignments.partitions);
-    let mut min = register.min_in_sync().await.map_err(trouble)?;
+    let topics = ours.iter().map(|partition| partition.topic.clone()).collect();
+    let mut min = register.min_in_sync(&topics).await.map_err(trouble)?;
     min.file = min_in_sync_of_file(boot);
     let looks = register.look(&ours, None).await.map_err(trouble)?;
     Ok(judge_all(id, &assignments.partitions, &looks, &living, &min))

@@ -4,7 +4,7 @@
 
 use super::bounded::on_a_thread;
 use super::open_device::OpenDevice;
-use super::{grow, mounts, second_opinion, sysfs, tool};
+use super::{grow, mount_table, mounts, second_opinion, sysfs, tool};
 use crate::host::os_error::words;
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Device, DiskError};
@@ -110,7 +110,7 @@ impl OpenDevice {
         let exclusive = OpenOptions::new().read(true).custom_flags(nix::libc::O_EXCL).open(same);
         let Err(error) = exclusive else { return Ok(()) };
         // Also a tool of a run that was killed: it ends by itself, and the next look sees what it made.
-        let holder = match mounts::places_of(&self.shown_number()).as_slice() {
+        let holder = match mount_table::places_of(&self.shown_number()).as_slice() {
             [] => "who has it open?".to_owned(),
             places => format!("it is mounted at {}", places.join(", ")),
         };

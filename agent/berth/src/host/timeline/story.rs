@@ -71,6 +71,8 @@ pub(crate) enum Outcome {
     NotNow,
     /// It gave up.
     GaveUp,
+    /// The slot was let go of for good.
+    Released,
     /// A signal or a bug ended it in the midst; the next run goes on.
     CutOff,
 }

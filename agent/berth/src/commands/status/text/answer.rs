@@ -38,7 +38,7 @@ pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
     let at = boot.ended_at.map_or_else(|| "before".to_owned(), |at| units::since(at, now));
     match (boot.outcome, &boot.steps) {
         (Some(Outcome::Ready), _) => ready(facts, &at, now),
-        (Some(Outcome::NotNow), _) => {
+        (Some(Outcome::NotNow | Outcome::Released), _) => {
             answered(format!("nothing to do for this instance now: {}", boot.state), NOTHING)
         }
         (Some(Outcome::GaveUp), _) => gave_up(facts, boot, &at, now),
