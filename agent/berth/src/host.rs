@@ -9,7 +9,6 @@ pub(crate) mod names;
 pub(crate) mod netlink;
 pub(crate) mod os_error;
 mod own_directory;
-pub(crate) mod shutdown;
 pub(crate) mod systemd;
 mod this_host;
 pub(crate) mod timeline;

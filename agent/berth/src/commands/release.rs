@@ -4,7 +4,7 @@ use super::boot::ended_by;
 use super::failed;
 use crate::aws::imds;
 use crate::cli::ReleaseArgs;
-use crate::host::shutdown::{GoingDown, going_down};
+use crate::host::systemd::{GoingDown, going_down};
 use crate::host::timeline::{Outcome, RELEASE_FILE, Shown};
 use crate::host::{ThisHost, lock_file};
 use crate::panics::caught;

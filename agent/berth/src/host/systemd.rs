@@ -1,12 +1,15 @@
 //! The service manager, by systemctl. Each call has a bound: a manager that does not answer is trouble of this host.
 
 mod show;
+mod shutdown;
 
 use async_trait::async_trait;
 use berth_lifecycle::ports::{Service, ServiceError, Unit};
 use berth_plan::UnixTime;
 use berth_plan::remote_text::bounded;
 use berth_plan::service::start_command::StartCommand;
+pub(crate) use shutdown::{GoingDown, going_down};
+
 use show::{Shown, environment_of};
 use std::process::Stdio;
 use std::time::Duration;
@@ -55,7 +58,7 @@ async fn show(name: &str, properties: &str) -> Result<Shown, ServiceError> {
 }
 
 /// The jobs that are queued: one a line, as `systemctl list-jobs --no-legend` prints them.
-pub(super) async fn list_jobs() -> Result<String, ServiceError> {
+async fn list_jobs() -> Result<String, ServiceError> {
     systemctl(&["list-jobs", "--no-legend", "--no-pager"], Some(ANSWERS_WITHIN)).await
 }
 

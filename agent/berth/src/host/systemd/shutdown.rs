@@ -3,7 +3,7 @@
 //! Asked of systemd's queue: a stop of a unit alone does not say why it is stopped. `/run/systemd/shutdown/scheduled` shows only
 //! shutdowns that were put off.
 
-use super::systemd::list_jobs;
+use super::list_jobs;
 
 /// What the queue says.
 #[derive(Debug, Clone, PartialEq, Eq)]
