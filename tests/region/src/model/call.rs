@@ -172,6 +172,11 @@ impl Region {
             Request::ExitStandby(r) => self.exit_standby_now(r).map(Answer::Activities),
             Request::SuspendProcesses(r) => self.suspend_now(r, true).map(|()| Answer::Done),
             Request::ResumeProcesses(r) => self.suspend_now(r, false).map(|()| Answer::Done),
+            Request::PutLifecycleHook(r) => self.put_hook_now(r).map(|()| Answer::Done),
+            Request::DescribeLifecycleHooks(r) => self.see_hooks(r).map(Answer::Hooks),
+            Request::DeleteLifecycleHook(r) => self.delete_hook_now(r).map(|()| Answer::Done),
+            Request::CompleteLifecycleAction(r) => self.complete_action_now(r).map(|()| Answer::Done),
+            Request::RecordLifecycleActionHeartbeat(r) => self.heartbeat_now(r).map(|()| Answer::Done),
             Request::SignalResource(r) => self.signal_now(r).map(|()| Answer::Done),
             Request::DescribeStacks(r) => self.see_stacks(r).map(Answer::Stacks),
             Request::DescribeStackResource(r) => self.see_stack_resource(r).map(Answer::StackResource),
@@ -235,6 +240,7 @@ typed_calls! {
         TerminateInstanceInAutoScalingGroup(GroupTerminateRequest) => Activity -> ActivityView;
     enter_standby = EnterStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
     exit_standby = ExitStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
+    describe_lifecycle_hooks = DescribeLifecycleHooks(DescribeHooksRequest) => Hooks -> Vec<HookView>;
     describe_stacks = DescribeStacks(DescribeStackRequest) => Stacks -> Vec<StackView>;
     describe_stack_resource = DescribeStackResource(DescribeStackRequest) => StackResource -> StackResourceView;
 }
@@ -255,5 +261,9 @@ typed_calls! {
     update_auto_scaling_group = UpdateAutoScalingGroup(GroupSizeRequest);
     suspend_processes = SuspendProcesses(ProcessesRequest);
     resume_processes = ResumeProcesses(ProcessesRequest);
+    put_lifecycle_hook = PutLifecycleHook(PutHookRequest);
+    delete_lifecycle_hook = DeleteLifecycleHook(HookRequest);
+    complete_lifecycle_action = CompleteLifecycleAction(CompleteActionRequest);
+    record_lifecycle_action_heartbeat = RecordLifecycleActionHeartbeat(ActionRequest);
     signal_resource = SignalResource(SignalRequest);
 }

@@ -32,6 +32,7 @@ impl Region {
             grace: spec.health_check_grace,
             suspended: spec.suspended.into_iter().collect(),
             warm_pool: spec.warm_pool,
+            hooks: spec.hooks.into_iter().map(|hook| (hook.name.clone(), hook)).collect(),
             created_at: self.now,
             members: BTreeMap::new(),
             deleting: false,
@@ -135,6 +136,7 @@ impl Region {
             launched_at: self.now,
             target: into.map_or("InService", |pool| pool.state.lifecycle()).into(),
             target_from,
+            actions: Vec::new(),
         };
         if let Some(group) = self.groups.get_mut(name) {
             group.members.insert(id.clone(), member);
@@ -168,6 +170,7 @@ impl Region {
         let now = self.now;
         let changed = self.change_member(id, |member| {
             member.lifecycle = state.to_owned();
+            member.actions.clear();
             if target != member.target {
                 member.target = target.to_owned();
                 member.target_from = now;
@@ -179,22 +182,24 @@ impl Region {
     }
 
     pub(super) fn in_service(&mut self, id: &str) {
-        let now = self.now;
-        let mut entered = false;
-        self.change_member(id, |member| {
-            if member.lifecycle == "Pending" {
-                member.lifecycle = "InService".into();
-                member.in_service_at = Some(now);
-                entered = true;
+        let member = self.groups.values().find_map(|group| group.members.get(id));
+        if member.is_some_and(|member| member.lifecycle == "Pending") {
+            if !self.hooks_hold(id, Transition::Launching, "Pending:Wait") {
+                self.serves(id);
             }
-        });
-        if entered {
-            let state = "InService".to_owned();
-            self.record(Event::LifecycleState { instance: id.to_owned(), state });
-            self.rolling_in_service();
         } else {
             self.warmed_up(id);
         }
+    }
+
+    pub(super) fn serves(&mut self, id: &str) {
+        let now = self.now;
+        self.change_member(id, |member| {
+            member.lifecycle = "InService".into();
+            member.in_service_at = Some(now);
+        });
+        self.record(Event::LifecycleState { instance: id.to_owned(), state: "InService".into() });
+        self.rolling_in_service();
     }
 
     /// The group's health check looks at one instance that something happened to.
@@ -227,15 +232,27 @@ impl Region {
     /// Takes a member out and, side by side, launches another.
     pub(super) fn replace_member(&mut self, id: &str, cause: &str, relaunch: bool) {
         let now = self.now;
+        let (mut state, mut held) = ("Terminating", false);
         let group = self.change_member(id, |member| {
-            member.lifecycle = "Terminating".into();
-            member.target = "Terminated".into();
+            held = member.leaves()
+                && (member.lifecycle.ends_with(":Wait") || member.lifecycle.ends_with(":Proceed"));
+            if held {
+                return;
+            }
+            let target = if member.is_warmed() { "Warmed:Terminated" } else { "Terminated" };
+            state = if member.is_warmed() { "Warmed:Terminating" } else { "Terminating" };
+            member.lifecycle = state.into();
+            member.actions.clear();
+            member.target = target.into();
             member.target_from = now;
         });
-        let Some(group) = group else { return };
-        self.record(Event::LifecycleState { instance: id.to_owned(), state: "Terminating".into() });
+        // One that a hook holds on its way out is gone when the hook lets it go.
+        let Some(group) = group.filter(|_| !held) else { return };
+        self.record(Event::LifecycleState { instance: id.to_owned(), state: state.into() });
         self.group_activity(&group, Some(id), cause);
-        if !self.suspended(&group, "Terminate") {
+        if !self.suspended(&group, "Terminate")
+            && !self.hooks_hold(id, Transition::Terminating, &format!("{state}:Wait"))
+        {
             self.begin_termination(id, "group");
         }
         if relaunch {
@@ -244,8 +261,17 @@ impl Region {
     }
 
     pub(super) fn member_gone(&mut self, id: &str) {
-        let Some(name) = self.change_member(id, |_| {}) else { return };
+        let Some(found) = self.groups.values().find(|group| group.members.contains_key(id)) else { return };
+        let name = found.name.clone();
+        let has_hooks = found.hooks.values().any(|hook| hook.transition == Transition::Terminating);
+        if has_hooks && found.members.get(id).is_some_and(|member| !member.leaves()) {
+            self.replace_member(id, "an instance was terminated", true);
+        }
         let Some(group) = self.groups.get_mut(&name) else { return };
+        // User guide, health checks: the hooks of an instance that was terminated are still waited for.
+        if group.members.get(id).is_some_and(|member| member.leaves() && !member.actions.is_empty()) {
+            return;
+        }
         let counted = group.members.remove(id).is_some_and(|member| member.counts());
         if group.deleting && group.members.is_empty() {
             self.groups.remove(&name);

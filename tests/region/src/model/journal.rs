@@ -161,6 +161,34 @@ pub enum Event {
         instance: String,
         state: String,
     },
+    HookSet {
+        group: String,
+        hook: String,
+    },
+    HookDeleted {
+        group: String,
+        hook: String,
+    },
+    /// An instance waits for a hook.
+    HookWaits {
+        instance: String,
+        hook: String,
+        transition: String,
+        token: String,
+        until: Millis,
+    },
+    HookHeartbeat {
+        instance: String,
+        hook: String,
+        until: Millis,
+    },
+    /// It waits for it no more: by a call, by its time-out, or because the hook was deleted.
+    HookCompleted {
+        instance: String,
+        hook: String,
+        result: String,
+        by: String,
+    },
     GroupActivity {
         group: String,
         instance: Option<String>,

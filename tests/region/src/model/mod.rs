@@ -11,6 +11,8 @@ pub mod fault;
 pub mod filter;
 mod group_calls;
 pub mod groups;
+mod hook_calls;
+pub mod hooks;
 pub mod imds;
 mod imds_tree;
 mod injected;
@@ -44,6 +46,7 @@ use std::collections::BTreeMap;
 pub use call::Caller;
 pub use delay::{Delay, Delays};
 pub use fault::{Fault, FaultKind};
+pub use hooks::{HookResult, HookSpec, LifecycleAction, Transition};
 pub use imds::{ImdsAnswer, ImdsRequest};
 pub use journal::{Entry, Event};
 pub use refusal::{CallError, Refusal};
@@ -199,6 +202,8 @@ impl Region {
             Due::EniDetached { eni, attachment } => self.eni_detached(&eni, &attachment),
             Due::GroupLaunch { group } => self.group_launch(&group),
             Due::GroupNotices { instance, cause } => self.group_notices(&instance, &cause),
+            Due::HookDeadline { instance, token } => self.hook_timed_out(&instance, &token),
+            Due::HookProceeds { instance } => self.hook_proceeds(&instance),
             Due::StackDeadline { stack, turn } => self.stack_deadline(&stack, turn),
             Due::LateCommit { request } => {
                 // What the caller was never told: its refusal, if any, is nobody's either.

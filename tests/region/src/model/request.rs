@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::hooks::{HookResult, Transition};
 use super::spec::{EniSpec, GroupSpec, LaunchData, SubnetSpec, Tags, VolumeSpec};
 use super::view::*;
 
@@ -141,6 +142,34 @@ request_struct! {
     DeleteGroupRequest { group: String = "AutoScalingGroupName", force: bool = "ForceDelete" }
 }
 request_struct! {
+    /// PutLifecycleHook. What is absent stays, where the hook is there already.
+    PutHookRequest {
+        group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName",
+        transition: Option<Transition> = "LifecycleTransition", heartbeat: Option<u64> = "HeartbeatTimeout",
+        default_result: Option<HookResult> = "DefaultResult", metadata: Option<String> = "NotificationMetadata",
+        target: Option<String> = "NotificationTargetARN", role: Option<String> = "RoleARN",
+    }
+}
+request_struct! {
+    /// DescribeLifecycleHooks; none named = all.
+    DescribeHooksRequest { group: String = "AutoScalingGroupName", hooks: Vec<String> = "LifecycleHookNames" }
+}
+request_struct! {
+    /// DeleteLifecycleHook.
+    HookRequest { group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName" }
+}
+request_struct! {
+    /// RecordLifecycleActionHeartbeat: of the action that the instance's id or the token names.
+    ActionRequest {
+        group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName",
+        instance: Option<String> = "InstanceId", token: Option<String> = "LifecycleActionToken",
+    }
+}
+request_struct! {
+    /// CompleteLifecycleAction.
+    CompleteActionRequest { action: ActionRequest = "Action", result: HookResult = "LifecycleActionResult" }
+}
+request_struct! {
     /// SignalResource.
     SignalRequest {
         stack: String = "StackName", resource: String = "LogicalResourceId", unique_id: String = "UniqueId",
@@ -199,6 +228,9 @@ requests! {
         TerminateInstanceInAutoScalingGroup(GroupTerminateRequest), SetDesiredCapacity(GroupSizeRequest),
         UpdateAutoScalingGroup(GroupSizeRequest), EnterStandby(StandbyRequest), ExitStandby(StandbyRequest),
         SuspendProcesses(ProcessesRequest), ResumeProcesses(ProcessesRequest),
+        PutLifecycleHook(PutHookRequest), DescribeLifecycleHooks(DescribeHooksRequest),
+        DeleteLifecycleHook(HookRequest), CompleteLifecycleAction(CompleteActionRequest),
+        RecordLifecycleActionHeartbeat(ActionRequest),
     }
     "cloudformation" {
         SignalResource(SignalRequest), DescribeStacks(DescribeStackRequest), DescribeStackResource(DescribeStackRequest),
@@ -258,8 +290,9 @@ fn flatten(value: &Value, name: &str, into: &mut BTreeMap<String, String>) {
         }
         Value::Object(fields) => {
             for (key, inner) in fields {
-                let path =
-                    if name.is_empty() || name == "Describe" { key.clone() } else { format!("{name}.{key}") };
+                // Requests that hold another one whole.
+                let whole = ["", "Describe", "Action"].contains(&name);
+                let path = if whole { key.clone() } else { format!("{name}.{key}") };
                 flatten(inner, &path, into);
             }
         }
@@ -293,6 +326,7 @@ pub enum Answer {
     Groups(Page<GroupView>),
     Activity(ActivityView),
     Activities(Vec<ActivityView>),
+    Hooks(Vec<HookView>),
     Stacks(Vec<StackView>),
     StackResource(StackResourceView),
 }

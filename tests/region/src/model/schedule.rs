@@ -21,6 +21,8 @@ pub(super) enum Due {
     EniDetached { eni: String, attachment: String },
     GroupLaunch { group: String },
     GroupNotices { instance: String, cause: String },
+    HookDeadline { instance: String, token: String },
+    HookProceeds { instance: String },
     StackDeadline { stack: String, turn: u64 },
     LateCommit { request: Box<Request> },
 }

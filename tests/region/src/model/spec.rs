@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookSpec;
 use super::{Millis, SubnetId};
 
 /// Tags of a resource.
@@ -319,6 +320,8 @@ pub struct GroupSpec {
     /// Its warm pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_pool: Option<WarmPool>,
+    /// Its lifecycle hooks.
+    pub hooks: Vec<HookSpec>,
 }
 
 /// A CloudFormation stack whose only moving part is one group.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::hooks::{HookSpec, LifecycleAction};
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
@@ -259,6 +260,8 @@ pub struct Group {
     pub suspended: BTreeSet<String>,
     /// Its warm pool.
     pub warm_pool: Option<WarmPool>,
+    /// Its lifecycle hooks, by name.
+    pub hooks: BTreeMap<String, HookSpec>,
     /// When it was made.
     pub created_at: Millis,
     /// Its instances.
@@ -284,12 +287,19 @@ pub struct Member {
     pub target: String,
     /// From when on the metadata says so.
     pub target_from: Millis,
+    /// The hooks that it waits for.
+    pub actions: Vec<LifecycleAction>,
 }
 
 impl Member {
     /// Whether the group counts it towards its wanted size.
     pub fn counts(&self) -> bool {
         self.lifecycle == "InService" || self.lifecycle.starts_with("Pending")
+    }
+
+    /// Whether it is on its way out, from its group or from the pool.
+    pub fn leaves(&self) -> bool {
+        self.lifecycle.trim_start_matches("Warmed:").starts_with("Terminat")
     }
 
     /// Whether it is in the group's warm pool, or on its way there or out of the world from there.

@@ -330,6 +330,19 @@ view! {
 }
 
 view! {
+    /// A lifecycle hook; its times in seconds.
+    HookView {
+        name: String = "LifecycleHookName", group: String = "AutoScalingGroupName",
+        transition: String = "LifecycleTransition",
+        #[serde(skip_serializing_if = "Option::is_none")] target: Option<String> = "NotificationTargetARN",
+        #[serde(skip_serializing_if = "Option::is_none")] role: Option<String> = "RoleARN",
+        #[serde(skip_serializing_if = "Option::is_none")] metadata: Option<String> = "NotificationMetadata",
+        heartbeat: u64 = "HeartbeatTimeout", global_timeout: u64 = "GlobalTimeout",
+        default_result: String = "DefaultResult",
+    }
+}
+
+view! {
     /// A stack.
     StackView {
         id: String = "StackId", name: String = "StackName", created: String = "CreationTime", status: String = "StackStatus",

@@ -4,6 +4,7 @@ mod attachments;
 mod describing;
 mod faulty;
 mod groups;
+mod hooks;
 mod interfaces;
 mod metadata;
 mod signalling;
