@@ -34,6 +34,7 @@ pub mod stacks;
 pub mod state;
 pub mod subnets;
 mod tags;
+mod templates;
 pub mod throttle;
 mod versioned;
 pub mod view;

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use super::spec::Tags;
 
+pub use groups::*;
+
 /// One page of a describe call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -24,6 +26,8 @@ macro_rules! view {
         }
     };
 }
+
+mod groups;
 
 view! {
     /// A tag.
@@ -273,72 +277,6 @@ view! {
     /// An instance's change of state.
     StateChangeView {
         instance: String = "instanceId", current: StateView = "currentState", previous: StateView = "previousState",
-    }
-}
-
-view! {
-    /// A launch template as a group names it.
-    GroupTemplateView { id: String = "LaunchTemplateId", name: String = "LaunchTemplateName", version: String = "Version" }
-}
-
-view! {
-    /// An instance as Auto Scaling shows it; inside its group the group's name is not said again.
-    GroupInstanceView {
-        instance: String = "InstanceId", instance_type: String = "InstanceType",
-        #[serde(skip_serializing_if = "Option::is_none")] group: Option<String> = "AutoScalingGroupName",
-        zone: String = "AvailabilityZone", lifecycle: String = "LifecycleState", health: String = "HealthStatus",
-        #[serde(skip_serializing_if = "Option::is_none")] configuration: Option<String> = "LaunchConfigurationName",
-        #[serde(skip_serializing_if = "Option::is_none")] template: Option<GroupTemplateView> = "LaunchTemplate",
-        protected: bool = "ProtectedFromScaleIn",
-    }
-}
-
-view! {
-    /// A tag of a group.
-    GroupTagView {
-        resource: String = "ResourceId", resource_type: String = "ResourceType", key: String = "Key", value: String = "Value",
-        propagate: bool = "PropagateAtLaunch",
-    }
-}
-
-view! {
-    /// A suspended process.
-    SuspendedView { process: String = "ProcessName", reason: String = "SuspensionReason" }
-}
-
-view! {
-    /// A group.
-    GroupView {
-        name: String = "AutoScalingGroupName", arn: String = "AutoScalingGroupARN",
-        #[serde(skip_serializing_if = "Option::is_none")] configuration: Option<String> = "LaunchConfigurationName",
-        #[serde(skip_serializing_if = "Option::is_none")] template: Option<GroupTemplateView> = "LaunchTemplate",
-        min: u32 = "MinSize", max: u32 = "MaxSize", desired: u32 = "DesiredCapacity", cooldown: u32 = "DefaultCooldown",
-        zones: Vec<String> = "AvailabilityZones", health_check_type: String = "HealthCheckType",
-        grace: u64 = "HealthCheckGracePeriod", instances: Vec<GroupInstanceView> = "Instances",
-        created: String = "CreatedTime", suspended: Vec<SuspendedView> = "SuspendedProcesses",
-        subnets: String = "VPCZoneIdentifier", tags: Vec<GroupTagView> = "Tags",
-        #[serde(skip_serializing_if = "Option::is_none")] status: Option<String> = "Status",
-    }
-}
-
-view! {
-    /// An activity of a group.
-    ActivityView {
-        id: String = "ActivityId", group: String = "AutoScalingGroupName", description: String = "Description",
-        cause: String = "Cause", start: String = "StartTime", status: String = "StatusCode", progress: u32 = "Progress",
-    }
-}
-
-view! {
-    /// A lifecycle hook; its times in seconds.
-    HookView {
-        name: String = "LifecycleHookName", group: String = "AutoScalingGroupName",
-        transition: String = "LifecycleTransition",
-        #[serde(skip_serializing_if = "Option::is_none")] target: Option<String> = "NotificationTargetARN",
-        #[serde(skip_serializing_if = "Option::is_none")] role: Option<String> = "RoleARN",
-        #[serde(skip_serializing_if = "Option::is_none")] metadata: Option<String> = "NotificationMetadata",
-        heartbeat: u64 = "HeartbeatTimeout", global_timeout: u64 = "GlobalTimeout",
-        default_result: String = "DefaultResult",
     }
 }
 
