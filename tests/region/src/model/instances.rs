@@ -16,6 +16,12 @@ pub(super) const ROOT_DEVICE: &str = "/dev/xvda";
 const BY_USER: (&str, &str) =
     ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
 
+/// The same of an interruption.
+const BY_SPOT: (&str, &str) = (
+    "Server.SpotInstanceTermination",
+    "Server.SpotInstanceTermination: A Spot Instance was terminated due to an increase in the Spot price.",
+);
+
 impl Region {
     /// Launches an instance outside a group, as an operator would.
     ///
@@ -80,6 +86,7 @@ impl Region {
             if may {
                 instance.state = InstanceState::Pending;
                 instance.impaired = false;
+                (instance.notices.spot, instance.notices.rebalance) = (None, None);
                 instance.launched_at = now;
                 instance.turn += 1;
             }
@@ -123,6 +130,7 @@ impl Region {
             terminated_at: None,
             reason: None,
             impaired: false,
+            notices: Notices::default(),
             tags,
             turn: 0,
         };
@@ -148,7 +156,11 @@ impl Region {
         Ok(id)
     }
 
-    fn change_instance<R>(&mut self, id: &str, change: impl FnOnce(&mut Instance) -> R) -> Option<R> {
+    pub(super) fn change_instance<R>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Instance) -> R,
+    ) -> Option<R> {
         let spread = self.draw(|d| &d.describe_staleness);
         let instance = self.instances.get_mut(id)?;
         let result = change(instance.change());
@@ -202,7 +214,8 @@ impl Region {
             let may = !matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated);
             if may {
                 instance.state = InstanceState::ShuttingDown;
-                instance.reason = Some((BY_USER.0.to_owned(), BY_USER.1.to_owned()));
+                let (code, message) = if reason == "spot" { BY_SPOT } else { BY_USER };
+                instance.reason = Some((code.to_owned(), message.to_owned()));
             }
             may
         });

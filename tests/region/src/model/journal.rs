@@ -78,6 +78,26 @@ pub enum Event {
     InstanceTerminated {
         instance: String,
     },
+    /// A Spot Instance was told that it will be interrupted.
+    SpotNotice {
+        instance: String,
+        action: String,
+        time: Millis,
+    },
+    RebalanceNotice {
+        instance: String,
+    },
+    EventScheduled {
+        instance: String,
+        id: String,
+        code: String,
+        not_before: Millis,
+    },
+    EventEnded {
+        instance: String,
+        id: String,
+        canceled: bool,
+    },
     VolumeCreated {
         volume: String,
         zone: String,

@@ -23,6 +23,7 @@ pub mod interfaces;
 pub mod journal;
 pub mod lookup;
 mod names;
+pub mod notices;
 pub mod refusal;
 pub mod request;
 mod schedule;
@@ -50,6 +51,7 @@ pub use fault::{Fault, FaultKind};
 pub use hooks::{HookResult, HookSpec, LifecycleAction, Transition};
 pub use imds::{ImdsAnswer, ImdsRequest};
 pub use journal::{Entry, Event};
+pub use notices::{EventCode, EventSpec, EventState, Notices, ScheduledEvent, SpotAction};
 pub use refusal::{CallError, Refusal};
 pub use request::*;
 pub use settings::{AccessKey, Settings};
@@ -206,6 +208,8 @@ impl Region {
             Due::HookDeadline { instance, token } => self.hook_timed_out(&instance, &token),
             Due::HookProceeds { instance } => self.hook_proceeds(&instance),
             Due::StackDeadline { stack, turn } => self.stack_deadline(&stack, turn),
+            Due::SpotInterruption { instance } => self.spot_interrupts(&instance),
+            Due::ScheduledEvent { instance, event } => self.scheduled_event(&instance, &event),
             Due::LateCommit { request } => {
                 // What the caller was never told: its refusal, if any, is nobody's either.
                 let _ = self.execute(&request, &fault::Effect::default());

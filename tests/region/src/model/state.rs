@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::hooks::{HookSpec, LifecycleAction};
+use super::notices::Notices;
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
@@ -101,6 +102,8 @@ pub struct Instance {
     pub reason: Option<(String, String)>,
     /// Its hardware died.
     pub impaired: bool,
+    /// What EC2 said ahead to it.
+    pub notices: Notices,
     /// Tags.
     pub tags: Tags,
     /// Counts starts and stops, so that what an earlier one scheduled is void.

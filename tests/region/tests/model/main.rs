@@ -7,6 +7,7 @@ mod groups;
 mod hooks;
 mod interfaces;
 mod metadata;
+mod notices;
 mod signalling;
 mod unattachable;
 mod volumes;
