@@ -121,7 +121,7 @@ impl Region {
                 desired: group.desired,
                 cooldown: 300,
                 zones,
-                health_check_type: "EC2".into(),
+                health_check_type: group.health_check_type.clone(),
                 grace: group.grace / 1_000,
                 // Those of the warm pool are DescribeWarmPool's.
                 instances: group

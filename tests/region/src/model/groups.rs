@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::schedule::Due;
+use super::versioned::Versioned;
 use super::*;
 
 impl Region {
@@ -30,6 +31,9 @@ impl Region {
             launch: spec.launch,
             tags: spec.tags,
             grace: spec.health_check_grace,
+            health_check_type: Some(spec.health_check_type)
+                .filter(|said| !said.is_empty())
+                .unwrap_or_else(|| "EC2".into()),
             suspended: spec.suspended.into_iter().collect(),
             warm_pool: spec.warm_pool,
             hooks: spec.hooks.into_iter().map(|hook| (hook.name.clone(), hook)).collect(),
@@ -199,14 +203,25 @@ impl Region {
             member.in_service_at = Some(now);
         });
         self.record(Event::LifecycleState { instance: id.to_owned(), state: "InService".into() });
+        // User guide, health checks: they begin when it is in service, with the grace period.
+        let instance = self.instances.get(id).map(Versioned::get);
+        let group = self.groups.values().find(|group| group.members.contains_key(id));
+        if let (Some(instance), Some(group)) = (instance, group)
+            && self.ill_by_checks(instance, group)
+        {
+            self.checked_later(id);
+        }
         self.rolling_in_service();
     }
 
     /// The group's health check looks at one instance that something happened to.
     pub(super) fn group_notices(&mut self, id: &str, cause: &str) {
         let Some(instance) = self.instances.get(id).map(|instance| instance.get()) else { return };
-        let well = instance.state == InstanceState::Running && !instance.impaired;
-        let Some(group) = instance.group.clone().filter(|_| !well) else { return };
+        let runs = instance.state == InstanceState::Running;
+        let Some(group) = instance.group.clone() else { return };
+        if runs && !self.groups.get(&group).is_some_and(|group| self.ill_by_checks(instance, group)) {
+            return;
+        }
         if self.suspended(&group, "HealthCheck") {
             return;
         }
@@ -222,6 +237,18 @@ impl Region {
         let leaves_pool = pool.is_some() && member.lifecycle == "Pending" && started;
         if !member.counts() || leaves_pool {
             return;
+        }
+        // User guide, health checks: what does not run is replaced at once, what is impaired after the grace period.
+        let since = member.in_service_at;
+        let grace = self.groups.get(&group).map_or(0, |group| group.grace);
+        match since.map(|since| since + grace) {
+            None if runs => return,
+            Some(end) if runs && end > self.now => {
+                let due = Due::GroupNotices { instance: id.to_owned(), cause: cause.to_owned() };
+                self.later(end - self.now, due);
+                return;
+            }
+            _ => {}
         }
         self.change_member(id, |member| member.healthy = false);
         if !self.suspended(&group, "ReplaceUnhealthy") {

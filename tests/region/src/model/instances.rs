@@ -46,9 +46,7 @@ impl Region {
         });
         if failed == Some(true) {
             self.record(Event::InstanceFailed { instance: id.to_owned() });
-            let delay = self.draw(|d| &d.health_check);
-            let cause = "EC2 instance status checks failure".to_owned();
-            self.later(delay, Due::GroupNotices { instance: id.to_owned(), cause });
+            self.checked_later(id);
         }
     }
 
@@ -86,6 +84,7 @@ impl Region {
             if may {
                 instance.state = InstanceState::Pending;
                 instance.impaired = false;
+                instance.checks = Checks::default();
                 (instance.notices.spot, instance.notices.rebalance) = (None, None);
                 instance.launched_at = now;
                 instance.turn += 1;
@@ -130,6 +129,7 @@ impl Region {
             terminated_at: None,
             reason: None,
             impaired: false,
+            checks: Checks::default(),
             notices: Notices::default(),
             tags,
             turn: 0,

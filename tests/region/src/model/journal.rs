@@ -78,6 +78,13 @@ pub enum Event {
     InstanceTerminated {
         instance: String,
     },
+    /// What EC2's status checks find from now on.
+    ChecksSet {
+        instance: String,
+        system: String,
+        checks: String,
+        ebs: String,
+    },
     /// A Spot Instance was told that it will be interrupted.
     SpotNotice {
         instance: String,

@@ -33,6 +33,7 @@ pub mod sources;
 pub mod spec;
 pub mod stacks;
 pub mod state;
+pub mod status_checks;
 pub mod subnets;
 mod tags;
 mod templates;
@@ -57,6 +58,7 @@ pub use request::*;
 pub use settings::{AccessKey, Settings};
 pub use spec::*;
 pub use state::*;
+pub use status_checks::{Check, Checks, ChecksChange};
 pub use view::*;
 
 use authorization::Credentials;

@@ -184,6 +184,7 @@ impl Region {
             not_before: event.not_before,
         });
         self.change_instance(id, |instance| instance.notices.events.push(event));
+        self.checked_later(id);
         self.later(spec.in_ms, Due::ScheduledEvent { instance: id.to_owned(), event: name.clone() });
         Some(name)
     }

@@ -225,6 +225,8 @@ pub const ASSUMED: &[&str] = &[
     "a hibernation begins with its notice (user guide, Spot interruptions); a stop or termination two minutes later to the millisecond",
     "events/maintenance/scheduled and history are empty lists where there are no events",
     "a scheduled event begins at its NotBefore and is done at once; a retirement stops the instance (user guide: EBS-backed)",
+    "a group whose health check type has EBS in it looks at the checks of attached volumes as at the others",
+    "an active scheduled event makes an instance unhealthy to its group, whatever its kind, as an impaired check does (user guide, health checks)",
     "DescribeAutoScalingGroups does not list the instances of the warm pool",
     "the target state of Warmed:Pending is the pool's steady state (user guide, target lifecycle state: four more steady states)",
     "an instance is a member of its group, and may signal, until it is terminated",

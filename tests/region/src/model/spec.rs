@@ -313,8 +313,11 @@ pub struct GroupSpec {
     pub launch: LaunchSource,
     /// Tags that its instances get.
     pub tags: Tags,
-    /// So long after InService SetInstanceHealth is without effect, unless told not to respect it.
+    /// So long after InService impaired status checks and SetInstanceHealth are without effect, unless the latter is told
+    /// not to respect it.
     pub health_check_grace: Millis,
+    /// What its health checks look at: `EC2` where nothing is said, `EC2,EBS`.
+    pub health_check_type: String,
     /// Processes that are suspended: `Launch`, `Terminate`, `HealthCheck`, `ReplaceUnhealthy`, `AZRebalance`.
     pub suspended: Vec<String>,
     /// Its warm pool.

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::hooks::{HookSpec, LifecycleAction};
 use super::notices::Notices;
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
+use super::status_checks::Checks;
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
 
@@ -102,6 +103,8 @@ pub struct Instance {
     pub reason: Option<(String, String)>,
     /// Its hardware died.
     pub impaired: bool,
+    /// What EC2's status checks find while it runs.
+    pub checks: Checks,
     /// What EC2 said ahead to it.
     pub notices: Notices,
     /// Tags.
@@ -259,6 +262,8 @@ pub struct Group {
     pub tags: Tags,
     /// The grace period of health checks.
     pub grace: Millis,
+    /// `EC2`, `EC2,EBS`, …
+    pub health_check_type: String,
     /// Suspended processes.
     pub suspended: BTreeSet<String>,
     /// Its warm pool.

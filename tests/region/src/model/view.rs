@@ -219,13 +219,30 @@ view! {
 
 view! {
     /// A status check.
-    CheckView { status: String = "status" }
+    CheckView { status: String = "status", details: Vec<CheckDetailView> = "details" }
+}
+
+view! {
+    /// What a status check looked at.
+    CheckDetailView {
+        name: String = "name", status: String = "status",
+        #[serde(skip_serializing_if = "Option::is_none")] since: Option<String> = "impairedSince",
+    }
+}
+
+view! {
+    /// A scheduled event.
+    StatusEventView {
+        id: String = "instanceEventId", code: String = "code", description: String = "description",
+        not_before: String = "notBefore", not_after: String = "notAfter",
+    }
 }
 
 view! {
     /// An instance's status checks.
     InstanceStatusView {
-        instance: String = "instanceId", zone: String = "availabilityZone", state: StateView = "instanceState",
+        instance: String = "instanceId", zone: String = "availabilityZone",
+        events: Vec<StatusEventView> = "eventsSet", state: StateView = "instanceState",
         system: CheckView = "systemStatus", checks: CheckView = "instanceStatus", ebs: CheckView = "attachedEbsStatus",
     }
 }

@@ -176,6 +176,7 @@ fn group_spec(params: &Params) -> Result<GroupSpec, Refusal> {
             .iter()
             .filter_map(|tag| Some((tag.text("Key")?, tag.text("Value").unwrap_or_default())))
             .collect(),
+        health_check_type: params.text("HealthCheckType").unwrap_or_default(),
         hooks: params
             .structs("LifecycleHookSpecificationList")
             .iter()

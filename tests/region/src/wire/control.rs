@@ -7,14 +7,15 @@
 //! · `DELETE stacks/<name>?retain=true`
 //! · `POST instances/<id>/interrupt-spot?action=terminate` · `POST instances/<id>/recommend-rebalance`
 //! · `POST instances/<id>/events` (an `EventSpec`) · `DELETE instances/<id>/events/<event>`
+//! · `POST instances/<id>/checks` (a `ChecksChange`)
 //! · `POST volumes/<id>` (a `VolumeChange`) · `POST enis/<id>` (an `EniChange`)
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::model::{
-    EniChange, EventSpec, Fault, GroupSpec, PoolState, Region, SpotAction, StackSpec, UpdateSpec,
-    VolumeChange,
+    ChecksChange, EniChange, EventSpec, Fault, GroupSpec, PoolState, Region, SpotAction, StackSpec,
+    UpdateSpec, VolumeChange,
 };
 
 use super::{Asked, Params, Reply, Served};
@@ -115,6 +116,11 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 refused(404, "no such instance that runs and is not interrupted yet")
             }
         }
+        ("POST", ["instances", id, "checks"]) => {
+            changed_by_body(served, asked, "no such instance", |region, change: ChecksChange| {
+                region.set_checks(id, &change)
+            })
+        }
         ("POST", ["instances", id, "events"]) => {
             changed_by_body(served, asked, "no such instance", |region, spec: EventSpec| {
                 region.schedule_event(id, spec).is_some()
@@ -150,7 +156,7 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                     return refused(
                         404,
                         "an instance can terminate, fail, reboot, stop, start, enter-warm-pool, leave-warm-pool, \
-                         interrupt-spot, recommend-rebalance, have events or \
+                         interrupt-spot, recommend-rebalance, have events, checks or \
                          have a lifecycle",
                     );
                 }

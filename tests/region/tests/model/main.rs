@@ -9,6 +9,7 @@ mod interfaces;
 mod metadata;
 mod notices;
 mod signalling;
+mod status_checks;
 mod unattachable;
 mod volumes;
 mod warm_pools;
