@@ -154,6 +154,7 @@ impl Region {
             Request::RebootInstances(r) => self.reboot_instances_now(r).map(|()| Answer::Done),
             Request::StopInstances(r) => self.stop_instances_now(r).map(Answer::StateChanges),
             Request::StartInstances(r) => self.start_instances_now(r).map(Answer::StateChanges),
+            Request::GetConsoleOutput(r) => self.see_console(r).map(Answer::Console),
             Request::DescribeAutoScalingInstances(r) => {
                 self.see_group_instances(r).map(Answer::GroupInstances)
             }
@@ -233,6 +234,7 @@ typed_calls! {
     terminate_instances = TerminateInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
     stop_instances = StopInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
     start_instances = StartInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
+    get_console_output = GetConsoleOutput(ConsoleRequest) => Console -> ConsoleView;
     describe_auto_scaling_instances =
         DescribeAutoScalingInstances(DescribeGroupsRequest) => GroupInstances -> Page<GroupInstanceView>;
     describe_auto_scaling_groups = DescribeAutoScalingGroups(DescribeGroupsRequest) => Groups -> Page<GroupView>;

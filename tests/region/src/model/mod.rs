@@ -4,6 +4,7 @@
 pub mod authorization;
 pub mod call;
 mod client_tokens;
+mod console;
 pub mod delay;
 mod describe;
 mod describe_kinds;
@@ -101,6 +102,7 @@ pub struct Region {
     deleted_stacks: BTreeMap<String, Stack>,
     credentials: BTreeMap<String, Credentials>,
     imds_tokens: BTreeMap<String, (InstanceId, Millis)>,
+    consoles: BTreeMap<InstanceId, console::Console>,
     client_tokens: BTreeMap<String, (String, String)>,
 }
 
@@ -128,6 +130,7 @@ impl Region {
             deleted_stacks: BTreeMap::new(),
             credentials: BTreeMap::new(),
             imds_tokens: BTreeMap::new(),
+            consoles: BTreeMap::new(),
             client_tokens: BTreeMap::new(),
             names,
             settings,

@@ -96,6 +96,10 @@ request_struct! {
     InstancesRequest { ids: Vec<String> = "InstanceIds", dry_run: bool = "DryRun" }
 }
 request_struct! {
+    /// GetConsoleOutput.
+    ConsoleRequest { instance: String = "InstanceId", latest: bool = "Latest", dry_run: bool = "DryRun" }
+}
+request_struct! {
     /// CreateLaunchTemplate, CreateLaunchConfiguration.
     CreateLaunchRequest { data: LaunchData = "Launch", dry_run: bool = "DryRun" }
 }
@@ -220,6 +224,7 @@ requests! {
         CreateSubnet(CreateSubnetRequest), CreateLaunchTemplate(CreateLaunchRequest),
         RunInstances(RunInstancesRequest), TerminateInstances(InstancesRequest), RebootInstances(InstancesRequest),
         StopInstances(InstancesRequest), StartInstances(InstancesRequest),
+        GetConsoleOutput(ConsoleRequest),
     }
     "autoscaling" {
         DescribeAutoScalingInstances(DescribeGroupsRequest), DescribeAutoScalingGroups(DescribeGroupsRequest),
@@ -322,6 +327,7 @@ pub enum Answer {
     Template(TemplateView),
     Reservation(Vec<InstanceView>),
     StateChanges(Vec<StateChangeView>),
+    Console(ConsoleView),
     GroupInstances(Page<GroupInstanceView>),
     Groups(Page<GroupView>),
     Activity(ActivityView),

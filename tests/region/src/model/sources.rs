@@ -88,6 +88,7 @@ rules! {
     INSTANCE_MALFORMED = "InvalidInstanceID.Malformed", 400, "an instance id that is none", ErrorCodes;
     INSTANCE_STATE = "IncorrectInstanceState", 400, "detach from a terminating instance; start, stop or reboot in a state that forbids it", Issue("hashicorp/terraform#18965");
     UNKNOWN_INSTANCE_TYPE = "InvalidInstanceType", 400, "an instance type the region does not have", ErrorCodes;
+    NO_LATEST_CONSOLE = "UnsupportedOperation", 400, "GetConsoleOutput with Latest of an instance that is not of a Nitro type", Assumed("the words; that Latest is for Nitro is in the API reference, GetConsoleOutput, the code on the error codes page");
     TEMPLATE_NOT_FOUND = "InvalidLaunchTemplateName.NotFoundException", 400, "no such launch template", ErrorCodes;
     TEMPLATE_EXISTS = "InvalidLaunchTemplateName.AlreadyExistsException", 400, "a launch template of this name exists", ErrorCodes;
     // Volumes
@@ -189,6 +190,10 @@ pub const DELAYS: &[DelaySource] = &[
     delay("health_check", Guide("EC2 Auto Scaling user guide, Health checks (a few minutes)")),
     delay("group_notice", Guide("EC2 Auto Scaling user guide, Health checks (not running: immediately)")),
     delay("hook_proceed", Assumed("seconds, as for a group's launch")),
+    delay(
+        "console_output",
+        Guide("API reference, GetConsoleOutput (posted shortly after a transition); how long is assumed"),
+    ),
     delay("imds_new_interface", Issue("amazonlinux/amazon-ec2-net-utils lib/lib.sh; how long is assumed")),
     delay("imds_device_number", Issue("amazonlinux/amazon-ec2-net-utils#90 (reads 0 until propagated)")),
     delay(
@@ -227,6 +232,7 @@ pub const ASSUMED: &[&str] = &[
     "a scheduled event begins at its NotBefore and is done at once; a retirement stops the instance (user guide: EBS-backed)",
     "a group whose health check type has EBS in it looks at the checks of attached volumes as at the others",
     "an active scheduled event makes an instance unhealthy to its group, whatever its kind, as an impaired check does (user guide, health checks)",
+    "GetConsoleOutput shows each line a while after it was written, not only after a boot or an end",
     "DescribeAutoScalingGroups does not list the instances of the warm pool",
     "the target state of Warmed:Pending is the pool's steady state (user guide, target lifecycle state: four more steady states)",
     "an instance is a member of its group, and may signal, until it is terminated",

@@ -283,6 +283,14 @@ view! {
 }
 
 view! {
+    /// What an instance wrote to its serial console, in base64.
+    ConsoleView {
+        instance: String = "instanceId", timestamp: String = "timestamp",
+        #[serde(skip_serializing_if = "Option::is_none")] output: Option<String> = "output",
+    }
+}
+
+view! {
     /// A launch template.
     TemplateView {
         id: String = "launchTemplateId", name: String = "launchTemplateName", create_time: String = "createTime",

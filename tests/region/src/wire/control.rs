@@ -8,6 +8,7 @@
 //! · `POST instances/<id>/interrupt-spot?action=terminate` · `POST instances/<id>/recommend-rebalance`
 //! · `POST instances/<id>/events` (an `EventSpec`) · `DELETE instances/<id>/events/<event>`
 //! · `POST instances/<id>/checks` (a `ChecksChange`)
+//! · `POST instances/<id>/console` (text)
 //! · `POST volumes/<id>` (a `VolumeChange`) · `POST enis/<id>` (an `EniChange`)
 
 use serde::de::DeserializeOwned;
@@ -121,6 +122,11 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 region.set_checks(id, &change)
             })
         }
+        ("POST", ["instances", id, "console"]) => {
+            let text = String::from_utf8_lossy(&asked.body);
+            let known = served.with(|region| region.write_console(id, &text));
+            if known { done() } else { refused(404, "no such instance") }
+        }
         ("POST", ["instances", id, "events"]) => {
             changed_by_body(served, asked, "no such instance", |region, spec: EventSpec| {
                 region.schedule_event(id, spec).is_some()
@@ -156,7 +162,7 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                     return refused(
                         404,
                         "an instance can terminate, fail, reboot, stop, start, enter-warm-pool, leave-warm-pool, \
-                         interrupt-spot, recommend-rebalance, have events, checks or \
+                         interrupt-spot, recommend-rebalance, have events, checks, a console or \
                          have a lifecycle",
                     );
                 }

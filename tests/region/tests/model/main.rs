@@ -1,6 +1,7 @@
 //! What the region refuses, delays and does by itself, one rule a test. Each test builds its own small world.
 
 mod attachments;
+mod console;
 mod describing;
 mod faulty;
 mod groups;
