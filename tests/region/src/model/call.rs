@@ -178,6 +178,9 @@ impl Region {
             Request::DeleteLifecycleHook(r) => self.delete_hook_now(r).map(|()| Answer::Done),
             Request::CompleteLifecycleAction(r) => self.complete_action_now(r).map(|()| Answer::Done),
             Request::RecordLifecycleActionHeartbeat(r) => self.heartbeat_now(r).map(|()| Answer::Done),
+            Request::StartInstanceRefresh(r) => self.start_refresh_now(r).map(Answer::Refresh),
+            Request::CancelInstanceRefresh(r) => self.cancel_refresh_now(r).map(Answer::Refresh),
+            Request::DescribeInstanceRefreshes(r) => self.see_refreshes(r).map(Answer::Refreshes),
             Request::SignalResource(r) => self.signal_now(r).map(|()| Answer::Done),
             Request::DescribeStacks(r) => self.see_stacks(r).map(Answer::Stacks),
             Request::DescribeStackResource(r) => self.see_stack_resource(r).map(Answer::StackResource),
@@ -243,6 +246,10 @@ typed_calls! {
     enter_standby = EnterStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
     exit_standby = ExitStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
     describe_lifecycle_hooks = DescribeLifecycleHooks(DescribeHooksRequest) => Hooks -> Vec<HookView>;
+    start_instance_refresh = StartInstanceRefresh(StartRefreshRequest) => Refresh -> String;
+    cancel_instance_refresh = CancelInstanceRefresh(CancelRefreshRequest) => Refresh -> String;
+    describe_instance_refreshes =
+        DescribeInstanceRefreshes(DescribeRefreshesRequest) => Refreshes -> Vec<RefreshView>;
     describe_stacks = DescribeStacks(DescribeStackRequest) => Stacks -> Vec<StackView>;
     describe_stack_resource = DescribeStackResource(DescribeStackRequest) => StackResource -> StackResourceView;
 }

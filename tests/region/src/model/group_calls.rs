@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::hook_calls::check_hook;
+use super::refresh_calls::check_maintenance;
 use super::sources::*;
 use super::*;
 
@@ -209,6 +210,9 @@ impl Region {
         }
         if spec.min > spec.max || spec.desired > spec.max || spec.desired < spec.min {
             return Err(Refusal::of(&GROUP_SIZE, "Desired capacity must be between the min and max size"));
+        }
+        if let Some(rule) = spec.maintenance {
+            check_maintenance(rule)?;
         }
         for hook in &spec.hooks {
             check_hook(hook)?;

@@ -36,6 +36,8 @@ impl Region {
                 .unwrap_or_else(|| "EC2".into()),
             suspended: spec.suspended.into_iter().collect(),
             warm_pool: spec.warm_pool,
+            maintenance: spec.maintenance,
+            refreshes: Vec::new(),
             hooks: spec.hooks.into_iter().map(|hook| (hook.name.clone(), hook)).collect(),
             created_at: self.now,
             members: BTreeMap::new(),
@@ -69,7 +71,8 @@ impl Region {
                 group.members.values().filter(|member| member.counts() && member.zone == zone).count()
             };
             let size = group.members.values().filter(|member| member.counts()).count();
-            if size as u32 > group.desired {
+            let wanted = group.wants();
+            if size as u32 > wanted {
                 if let Some(surplus) = self.surplus(name) {
                     self.replace_member(&surplus, "a shrink of the group", false);
                     continue;
@@ -79,8 +82,8 @@ impl Region {
             if group.suspended.contains("Launch") {
                 return;
             }
-            let into = group.warm_pool.filter(|_| size as u32 == group.desired);
-            if size as u32 == group.desired && !group.lacks_warmed() {
+            let into = group.warm_pool.filter(|_| size as u32 == wanted);
+            if size as u32 == wanted && !group.lacks_warmed() {
                 return;
             }
             if into.is_none()
@@ -212,6 +215,9 @@ impl Region {
             self.checked_later(id);
         }
         self.rolling_in_service();
+        if let Some(name) = self.change_member(id, |_| {}) {
+            self.refresh_looks(&name);
+        }
     }
 
     /// The group's health check looks at one instance that something happened to.
@@ -306,6 +312,7 @@ impl Region {
             return;
         }
         self.record(Event::LifecycleState { instance: id.to_owned(), state: "Terminated".into() });
+        self.refresh_looks(&name);
         if counted {
             // It went before the health check looked.
             self.group_activity(&name, Some(id), "an instance was terminated");

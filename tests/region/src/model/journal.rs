@@ -188,6 +188,11 @@ pub enum Event {
         instance: String,
         state: String,
     },
+    InstanceRefresh {
+        group: String,
+        refresh: String,
+        status: String,
+    },
     HookSet {
         group: String,
         hook: String,

@@ -25,6 +25,8 @@ pub mod journal;
 pub mod lookup;
 mod names;
 pub mod notices;
+pub mod refresh;
+mod refresh_calls;
 pub mod refusal;
 pub mod request;
 mod schedule;
@@ -54,6 +56,7 @@ pub use hooks::{HookResult, HookSpec, LifecycleAction, Transition};
 pub use imds::{ImdsAnswer, ImdsRequest};
 pub use journal::{Entry, Event};
 pub use notices::{EventCode, EventSpec, EventState, Notices, ScheduledEvent, SpotAction};
+pub use refresh::{Maintenance, Refresh, RefreshState};
 pub use refusal::{CallError, Refusal};
 pub use request::*;
 pub use settings::{AccessKey, Settings};
@@ -213,6 +216,7 @@ impl Region {
             Due::HookDeadline { instance, token } => self.hook_timed_out(&instance, &token),
             Due::HookProceeds { instance } => self.hook_proceeds(&instance),
             Due::StackDeadline { stack, turn } => self.stack_deadline(&stack, turn),
+            Due::RefreshStep { group } => self.refresh_step(&group),
             Due::SpotInterruption { instance } => self.spot_interrupts(&instance),
             Due::ScheduledEvent { instance, event } => self.scheduled_event(&instance, &event),
             Due::LateCommit { request } => {

@@ -174,6 +174,21 @@ request_struct! {
     CompleteActionRequest { action: ActionRequest = "Action", result: HookResult = "LifecycleActionResult" }
 }
 request_struct! {
+    /// StartInstanceRefresh.
+    StartRefreshRequest {
+        group: String = "AutoScalingGroupName", min_healthy: Option<u32> = "MinHealthyPercentage",
+        max_healthy: Option<u32> = "MaxHealthyPercentage", warmup: Option<u64> = "InstanceWarmup",
+    }
+}
+request_struct! {
+    /// CancelInstanceRefresh.
+    CancelRefreshRequest { group: String = "AutoScalingGroupName" }
+}
+request_struct! {
+    /// DescribeInstanceRefreshes; none named = all.
+    DescribeRefreshesRequest { group: String = "AutoScalingGroupName", ids: Vec<String> = "InstanceRefreshIds" }
+}
+request_struct! {
     /// SignalResource.
     SignalRequest {
         stack: String = "StackName", resource: String = "LogicalResourceId", unique_id: String = "UniqueId",
@@ -235,7 +250,8 @@ requests! {
         SuspendProcesses(ProcessesRequest), ResumeProcesses(ProcessesRequest),
         PutLifecycleHook(PutHookRequest), DescribeLifecycleHooks(DescribeHooksRequest),
         DeleteLifecycleHook(HookRequest), CompleteLifecycleAction(CompleteActionRequest),
-        RecordLifecycleActionHeartbeat(ActionRequest),
+        RecordLifecycleActionHeartbeat(ActionRequest), StartInstanceRefresh(StartRefreshRequest),
+        CancelInstanceRefresh(CancelRefreshRequest), DescribeInstanceRefreshes(DescribeRefreshesRequest),
     }
     "cloudformation" {
         SignalResource(SignalRequest), DescribeStacks(DescribeStackRequest), DescribeStackResource(DescribeStackRequest),
@@ -333,6 +349,8 @@ pub enum Answer {
     Activity(ActivityView),
     Activities(Vec<ActivityView>),
     Hooks(Vec<HookView>),
+    Refresh(String),
+    Refreshes(Vec<RefreshView>),
     Stacks(Vec<StackView>),
     StackResource(StackResourceView),
 }

@@ -24,6 +24,7 @@ pub(super) enum Due {
     HookDeadline { instance: String, token: String },
     HookProceeds { instance: String },
     StackDeadline { stack: String, turn: u64 },
+    RefreshStep { group: String },
     SpotInterruption { instance: String },
     ScheduledEvent { instance: String, event: String },
     LateCommit { request: Box<Request> },

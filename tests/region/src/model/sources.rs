@@ -136,6 +136,9 @@ rules! {
     NO_HOOK = "ValidationError", 400, "Auto Scaling: a lifecycle hook is deleted that is not there", Assumed("the code and the words; the API reference, DeleteLifecycleHook, has no error for it");
     HOOK_PARAMETER = "ValidationError", 400, "Auto Scaling: a lifecycle hook's name, transition, result or time-out that is none, or an action that is named by neither id nor token", Assumed("the code, after Common Errors; the bounds are in the API reference, PutLifecycleHook");
     HOOK_LIMIT = "LimitExceeded", 400, "more than 50 lifecycle hooks in a group", Api("PutLifecycleHook");
+    REFRESH_IN_PROGRESS = "InstanceRefreshInProgress", 400, "an instance refresh is started while another one of the group goes on", Api("StartInstanceRefresh");
+    NO_REFRESH = "ActiveInstanceRefreshNotFound", 400, "an instance refresh is cancelled where none goes on", Api("CancelInstanceRefresh");
+    REFRESH_PARAMETER = "ValidationError", 400, "Auto Scaling: percentages of healthy instances outside of their bounds", Assumed("the code; the bounds are in the API reference, RefreshPreferences and InstanceMaintenancePolicy");
     GROUP_EXISTS = "AlreadyExists", 400, "a group or launch configuration of this name exists", Api("CreateAutoScalingGroup");
     GROUP_IN_USE = "ResourceInUse", 400, "a group with instances is deleted without force", Api("DeleteAutoScalingGroup");
     BAD_NEXT_TOKEN = "InvalidNextToken", 400, "Auto Scaling: a NextToken that the region did not give", Api("DescribeAutoScalingInstances");
@@ -233,6 +236,11 @@ pub const ASSUMED: &[&str] = &[
     "a group whose health check type has EBS in it looks at the checks of attached volumes as at the others",
     "an active scheduled event makes an instance unhealthy to its group, whatever its kind, as an impaired check does (user guide, health checks)",
     "GetConsoleOutput shows each line a while after it was written, not only after a boot or an end",
+    "an instance refresh with MaxHealthyPercentage 100 takes at least one instance at a time, however small the group",
+    "with MaxHealthyPercentage above 100 an instance refresh launches as many more as fit, and ends old ones as new ones are warm",
+    "an instance refresh fails when for an hour no instance was taken or came to count; instances in standby are left alone",
+    "a cancelled instance refresh is Cancelled at once, and takes no more",
+    "the instance maintenance policy counts for instance refreshes; an unhealthy instance is ended first whatever it says",
     "DescribeAutoScalingGroups does not list the instances of the warm pool",
     "the target state of Warmed:Pending is the pool's steady state (user guide, target lifecycle state: four more steady states)",
     "an instance is a member of its group, and may signal, until it is terminated",

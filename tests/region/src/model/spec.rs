@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::hooks::HookSpec;
+use super::refresh::Maintenance;
 use super::{Millis, SubnetId};
 
 /// Tags of a resource.
@@ -323,6 +324,9 @@ pub struct GroupSpec {
     /// Its warm pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_pool: Option<WarmPool>,
+    /// Its instance maintenance policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Its lifecycle hooks.
     pub hooks: Vec<HookSpec>,
 }

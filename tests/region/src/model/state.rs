@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::hooks::{HookSpec, LifecycleAction};
 use super::notices::Notices;
+use super::refresh::{Maintenance, Refresh};
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
 use super::status_checks::Checks;
 use super::subnets::Cidr;
@@ -268,6 +269,10 @@ pub struct Group {
     pub suspended: BTreeSet<String>,
     /// Its warm pool.
     pub warm_pool: Option<WarmPool>,
+    /// How it replaces instances.
+    pub maintenance: Option<Maintenance>,
+    /// Its instance refreshes, the newest last.
+    pub refreshes: Vec<Refresh>,
     /// Its lifecycle hooks, by name.
     pub hooks: BTreeMap<String, HookSpec>,
     /// When it was made.

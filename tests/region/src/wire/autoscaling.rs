@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use crate::model::sources::HOOK_PARAMETER;
 use crate::model::{
-    ActionRequest, Answer, CompleteActionRequest, CreateGroupRequest, CreateLaunchRequest,
-    DeleteGroupRequest, DescribeGroupsRequest, DescribeHooksRequest, GroupSizeRequest, GroupSpec,
-    GroupTerminateRequest, HookRequest, HookSpec, LaunchData, LaunchSource, ProcessesRequest, PutHookRequest,
-    Refusal, Request, SetHealthRequest, StandbyRequest,
+    ActionRequest, Answer, CancelRefreshRequest, CompleteActionRequest, CreateGroupRequest,
+    CreateLaunchRequest, DeleteGroupRequest, DescribeGroupsRequest, DescribeHooksRequest,
+    DescribeRefreshesRequest, GroupSizeRequest, GroupSpec, GroupTerminateRequest, HookRequest, HookSpec,
+    LaunchData, LaunchSource, Maintenance, ProcessesRequest, PutHookRequest, Refusal, Request,
+    SetHealthRequest, StandbyRequest, StartRefreshRequest,
 };
 
 use super::Params;
@@ -70,6 +71,20 @@ pub(super) fn request(params: &Params) -> Result<Option<Request>, Refusal> {
         "EnterStandby" => Request::EnterStandby(standby()?),
         "ExitStandby" => Request::ExitStandby(standby()?),
         "SuspendProcesses" => Request::SuspendProcesses(processes()?),
+        "StartInstanceRefresh" => {
+            let preferences = params.inner("Preferences");
+            Request::StartInstanceRefresh(StartRefreshRequest {
+                group: group()?,
+                min_healthy: preferences.number("MinHealthyPercentage")?,
+                max_healthy: preferences.number("MaxHealthyPercentage")?,
+                warmup: preferences.number("InstanceWarmup")?,
+            })
+        }
+        "CancelInstanceRefresh" => Request::CancelInstanceRefresh(CancelRefreshRequest { group: group()? }),
+        "DescribeInstanceRefreshes" => Request::DescribeInstanceRefreshes(DescribeRefreshesRequest {
+            group: group()?,
+            ids: params.list("InstanceRefreshIds"),
+        }),
         "PutLifecycleHook" => Request::PutLifecycleHook(put_hook(params)?),
         "DescribeLifecycleHooks" => Request::DescribeLifecycleHooks(DescribeHooksRequest {
             group: group()?,
@@ -136,6 +151,14 @@ fn action(params: &Params) -> Result<ActionRequest, Refusal> {
     })
 }
 
+/// API reference, InstanceMaintenancePolicy: both or none.
+fn maintenance(policy: &Params) -> Result<Option<Maintenance>, Refusal> {
+    let Some(min_healthy) = policy.number("MinHealthyPercentage")? else { return Ok(None) };
+    let max_healthy = policy.number("MaxHealthyPercentage")?;
+    let max_healthy = max_healthy.map_or_else(|| policy.required("MaxHealthyPercentage").map(|_| 100), Ok)?;
+    Ok(Some(Maintenance { min_healthy, max_healthy }))
+}
+
 fn configuration(params: &Params) -> Result<LaunchData, Refusal> {
     let plain = LaunchData::default();
     Ok(LaunchData {
@@ -176,6 +199,7 @@ fn group_spec(params: &Params) -> Result<GroupSpec, Refusal> {
             .iter()
             .filter_map(|tag| Some((tag.text("Key")?, tag.text("Value").unwrap_or_default())))
             .collect(),
+        maintenance: maintenance(&params.inner("InstanceMaintenancePolicy"))?,
         health_check_type: params.text("HealthCheckType").unwrap_or_default(),
         hooks: params
             .structs("LifecycleHookSpecificationList")
@@ -193,6 +217,8 @@ pub(super) fn body(answer: Answer) -> Value {
             json!({ "AutoScalingInstances": page.items, "NextToken": page.next_token })
         }
         Answer::Groups(page) => json!({ "AutoScalingGroups": page.items, "NextToken": page.next_token }),
+        Answer::Refresh(id) => json!({ "InstanceRefreshId": id }),
+        Answer::Refreshes(refreshes) => json!({ "InstanceRefreshes": refreshes }),
         Answer::Hooks(hooks) => json!({ "LifecycleHooks": hooks }),
         Answer::Activity(activity) => json!({ "Activity": activity }),
         Answer::Activities(activities) => json!({ "Activities": activities }),

@@ -9,6 +9,7 @@ mod hooks;
 mod interfaces;
 mod metadata;
 mod notices;
+mod refreshes;
 mod signalling;
 mod status_checks;
 mod unattachable;

@@ -67,3 +67,21 @@ view! {
         default_result: String = "DefaultResult",
     }
 }
+
+view! {
+    /// How an instance refresh goes about it.
+    PreferencesView {
+        min_healthy: u32 = "MinHealthyPercentage", max_healthy: u32 = "MaxHealthyPercentage", warmup: u64 = "InstanceWarmup",
+    }
+}
+
+view! {
+    /// An instance refresh.
+    RefreshView {
+        id: String = "InstanceRefreshId", group: String = "AutoScalingGroupName", status: String = "Status",
+        #[serde(skip_serializing_if = "Option::is_none")] reason: Option<String> = "StatusReason",
+        started: String = "StartTime", #[serde(skip_serializing_if = "Option::is_none")] ended: Option<String> = "EndTime",
+        percent: usize = "PercentageComplete", left: usize = "InstancesToUpdate",
+        preferences: PreferencesView = "Preferences",
+    }
+}
