@@ -113,6 +113,26 @@ def test_lifecycle_hooks_hold_what_comes_and_what_goes(w):
     w.asg.delete_auto_scaling_group(AutoScalingGroupName="hooked")
 
 
+def test_an_instance_refresh_replaces_every_instance(w):
+    w.asg.create_auto_scaling_group(
+        AutoScalingGroupName="fresh", MinSize=0, MaxSize=2, DesiredCapacity=2, VPCZoneIdentifier=w.subnet_a,
+        LaunchTemplate={"LaunchTemplateName": "brokers", "Version": "$Latest"}, HealthCheckType="EC2,EBS",
+        InstanceMaintenancePolicy={"MinHealthyPercentage": 50, "MaxHealthyPercentage": 100},
+    )
+    until("two in service", lambda: len(in_service(w, "fresh")), 2)
+    before = set(in_service(w, "fresh"))
+    made = w.asg.start_instance_refresh(AutoScalingGroupName="fresh", Preferences={"InstanceWarmup": 0})["InstanceRefreshId"]
+    refused("InstanceRefreshInProgress", w.asg.start_instance_refresh, AutoScalingGroupName="fresh")
+    newest = lambda: w.asg.describe_instance_refreshes(AutoScalingGroupName="fresh")["InstanceRefreshes"][0]
+    assert newest()["InstanceRefreshId"] == made and newest()["Preferences"]["MinHealthyPercentage"] == 50, newest()
+    until("it is done", lambda: newest()["Status"], "Successful")
+    assert (newest()["PercentageComplete"], newest()["InstancesToUpdate"]) == (100, 0) and newest()["EndTime"], newest()
+    assert not before & set(in_service(w, "fresh"))
+    code, error = w.aws("autoscaling", "cancel-instance-refresh", "--auto-scaling-group-name", "fresh", check=False)
+    assert code != 0 and "ActiveInstanceRefreshNotFound" in error, error
+    w.asg.delete_auto_scaling_group(AutoScalingGroupName="fresh", ForceDelete=True)
+
+
 def test_signals_complete_a_stack_and_are_refused_after(w):
     w.control("POST", "stacks", {"name": "kafka", "group_logical_id": "Brokers", "group_name": "brokers", "signals": 2, "timeout_ms": 600000})
     signal = {"StackName": "kafka", "LogicalResourceId": "Brokers", "Status": "SUCCESS"}
