@@ -34,7 +34,9 @@ eni_attach = { fixed = 200 }
 eni_detach = { fixed = 150 }
 group_launch = { fixed = 50 }
 group_notice = { fixed = 50 }
+hook_proceed = { fixed = 50 }
 health_check = { fixed = 100 }
+console_output = { fixed = 100 }
 imds_new_interface = { fixed = 0 }
 imds_device_number = { fixed = 0 }
 imds_target_state = { fixed = 0 }

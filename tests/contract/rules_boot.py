@@ -132,3 +132,24 @@ def test_stop_start_and_status_checks(w):
     types = w.ec2.describe_instance_types(InstanceTypes=["m5.large"])["InstanceTypes"][0]
     assert (types["Hypervisor"], types["NetworkInfo"]["MaximumNetworkInterfaces"]) == ("nitro", 3), types
     refused("InvalidInstanceType", w.ec2.run_instances, SubnetId=w.subnet_a, MinCount=1, MaxCount=1, InstanceType="x9.huge", ImageId="ami-1")
+
+
+def test_what_ec2_says_of_an_instance_is_parsed(w):
+    me = w.ec2.run_instances(SubnetId=w.subnet_a, MinCount=1, MaxCount=1, InstanceType="t3.small", ImageId="ami-1")["Instances"][0]["InstanceId"]
+    w.ec2.get_waiter("instance_running").wait(InstanceIds=[me], WaiterConfig=QUICK)
+    assert "Output" not in w.ec2.get_console_output(InstanceId=me, Latest=True) or not w.ec2.get_console_output(InstanceId=me, Latest=True)["Output"]
+    w.control("POST", f"instances/{me}/console", "berth ready")
+    assert "berth ready" in w.ec2.get_console_output(InstanceId=me, Latest=True)["Output"]
+    assert "berth ready" in w.aws("ec2", "get-console-output", "--instance-id", me, "--latest")["Output"]
+    w.control("POST", f"instances/{me}/checks", {"ebs": "impaired"})
+    w.control("POST", f"instances/{me}/events", {"code": "instance-reboot", "description": "soon", "in_ms": 3600000, "for_ms": 60000})
+    status = w.ec2.describe_instance_status(InstanceIds=[me])["InstanceStatuses"][0]
+    assert (status["AttachedEbsStatus"]["Status"], status["InstanceStatus"]["Status"]) == ("impaired", "ok"), status
+    detail = status["AttachedEbsStatus"]["Details"][0]
+    assert (detail["Name"], detail["Status"]) == ("reachability", "failed") and detail["ImpairedSince"], detail
+    event = status["Events"][0]
+    assert (event["Code"], event["Description"]) == ("instance-reboot", "soon") and event["NotBefore"] < event["NotAfter"], event
+    w.control("DELETE", f"instances/{me}/events/{event['InstanceEventId']}")
+    status = w.ec2.describe_instance_status(InstanceIds=[me])["InstanceStatuses"][0]
+    assert status["Events"][0]["Description"] == "[Canceled] soon", status
+    w.ec2.terminate_instances(InstanceIds=[me])

@@ -78,6 +78,61 @@ def test_sizes_standby_and_suspension(w):
     w.members = in_service(w, "brokers")
 
 
+def lifecycle(w, instance):
+    found = w.asg.describe_auto_scaling_instances(InstanceIds=[instance])["AutoScalingInstances"]
+    return found[0]["LifecycleState"] if found else None
+
+
+def test_lifecycle_hooks_hold_what_comes_and_what_goes(w):
+    launching = {"LifecycleHookName": "up", "LifecycleTransition": "autoscaling:EC2_INSTANCE_LAUNCHING", "HeartbeatTimeout": 60}
+    w.asg.create_auto_scaling_group(
+        AutoScalingGroupName="hooked", MinSize=0, MaxSize=1, DesiredCapacity=1, VPCZoneIdentifier=w.subnet_a,
+        LaunchTemplate={"LaunchTemplateName": "brokers", "Version": "$Latest"}, LifecycleHookSpecificationList=[launching],
+    )
+    w.aws("autoscaling", "put-lifecycle-hook", "--auto-scaling-group-name", "hooked", "--lifecycle-hook-name", "down",
+          "--lifecycle-transition", "autoscaling:EC2_INSTANCE_TERMINATING", "--default-result", "CONTINUE")
+    hooks = {one["LifecycleHookName"]: one for one in w.asg.describe_lifecycle_hooks(AutoScalingGroupName="hooked")["LifecycleHooks"]}
+    assert (hooks["up"]["HeartbeatTimeout"], hooks["up"]["GlobalTimeout"], hooks["up"]["DefaultResult"]) == (60, 6000, "ABANDON"), hooks
+    assert (hooks["down"]["HeartbeatTimeout"], hooks["down"]["GlobalTimeout"], hooks["down"]["DefaultResult"]) == (3600, 172800, "CONTINUE"), hooks
+    members = lambda: w.asg.describe_auto_scaling_groups(AutoScalingGroupNames=["hooked"])["AutoScalingGroups"][0]["Instances"]
+    until("it waits", lambda: [one["LifecycleState"] for one in members()], ["Pending:Wait"])
+    me = members()[0]["InstanceId"]
+    action = {"AutoScalingGroupName": "hooked", "InstanceId": me}
+    w.asg.record_lifecycle_action_heartbeat(LifecycleHookName="up", **action)
+    w.asg.complete_lifecycle_action(LifecycleHookName="up", LifecycleActionResult="CONTINUE", **action)
+    until("it serves", lambda: lifecycle(w, me), "InService")
+    error = refused("ValidationError", w.asg.complete_lifecycle_action, LifecycleHookName="up", LifecycleActionResult="CONTINUE", **action)
+    assert error["Error"]["Message"] == f"No active Lifecycle Action found with instance ID {me}", error
+    refused("ValidationError", w.asg.put_lifecycle_hook, AutoScalingGroupName="hooked", LifecycleHookName="down", HeartbeatTimeout=29)
+    w.asg.set_desired_capacity(AutoScalingGroupName="hooked", DesiredCapacity=0)
+    until("it waits to go", lambda: lifecycle(w, me), "Terminating:Wait")
+    w.aws("autoscaling", "complete-lifecycle-action", "--auto-scaling-group-name", "hooked", "--lifecycle-hook-name", "down",
+          "--lifecycle-action-result", "CONTINUE", "--instance-id", me)
+    until("it is gone", lambda: lifecycle(w, me), None)
+    w.asg.delete_lifecycle_hook(AutoScalingGroupName="hooked", LifecycleHookName="down")
+    w.asg.delete_auto_scaling_group(AutoScalingGroupName="hooked")
+
+
+def test_an_instance_refresh_replaces_every_instance(w):
+    w.asg.create_auto_scaling_group(
+        AutoScalingGroupName="fresh", MinSize=0, MaxSize=2, DesiredCapacity=2, VPCZoneIdentifier=w.subnet_a,
+        LaunchTemplate={"LaunchTemplateName": "brokers", "Version": "$Latest"}, HealthCheckType="EC2,EBS",
+        InstanceMaintenancePolicy={"MinHealthyPercentage": 50, "MaxHealthyPercentage": 100},
+    )
+    until("two in service", lambda: len(in_service(w, "fresh")), 2)
+    before = set(in_service(w, "fresh"))
+    made = w.asg.start_instance_refresh(AutoScalingGroupName="fresh", Preferences={"InstanceWarmup": 0})["InstanceRefreshId"]
+    refused("InstanceRefreshInProgress", w.asg.start_instance_refresh, AutoScalingGroupName="fresh")
+    newest = lambda: w.asg.describe_instance_refreshes(AutoScalingGroupName="fresh")["InstanceRefreshes"][0]
+    assert newest()["InstanceRefreshId"] == made and newest()["Preferences"]["MinHealthyPercentage"] == 50, newest()
+    until("it is done", lambda: newest()["Status"], "Successful")
+    assert (newest()["PercentageComplete"], newest()["InstancesToUpdate"]) == (100, 0) and newest()["EndTime"], newest()
+    assert not before & set(in_service(w, "fresh"))
+    code, error = w.aws("autoscaling", "cancel-instance-refresh", "--auto-scaling-group-name", "fresh", check=False)
+    assert code != 0 and "ActiveInstanceRefreshNotFound" in error, error
+    w.asg.delete_auto_scaling_group(AutoScalingGroupName="fresh", ForceDelete=True)
+
+
 def test_signals_complete_a_stack_and_are_refused_after(w):
     w.control("POST", "stacks", {"name": "kafka", "group_logical_id": "Brokers", "group_name": "brokers", "signals": 2, "timeout_ms": 600000})
     signal = {"StackName": "kafka", "LogicalResourceId": "Brokers", "Status": "SUCCESS"}

@@ -134,7 +134,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Eni, Volume, VolumeState};
+    use crate::model::{Eni, HookResult, Maintenance, Volume, VolumeState};
 
     #[test]
     fn the_example_makes_a_region_with_one_slot() {
@@ -158,6 +158,23 @@ mod tests {
         let enis: Vec<&str> = enis.filter(whole_eni).map(|eni| &*eni.tags["Name"]).collect();
         let both: Vec<&&str> = volumes.iter().filter(|name| enis.contains(name)).collect();
         assert_eq!(both, [&"KAFKA-5"]);
+    }
+
+    #[test]
+    fn a_group_of_the_file_has_hooks_and_a_maintenance_policy() {
+        let text = r#"
+            [[group]]
+            name = "g"
+            health_check_type = "EC2,EBS"
+            hooks = [{ name = "down", transition = "autoscaling:EC2_INSTANCE_TERMINATING", heartbeat = 90000 }]
+            maintenance = { min_healthy = 50, max_healthy = 100 }
+        "#;
+        let (region, _) = World::parse(text).unwrap().build().unwrap();
+        let group = region.group("g").unwrap();
+        let hook = &group.hooks["down"];
+        assert_eq!((hook.heartbeat, hook.default_result), (90_000, HookResult::Abandon));
+        assert_eq!(group.maintenance, Some(Maintenance { min_healthy: 50, max_healthy: 100 }));
+        assert_eq!(group.health_check_type, "EC2,EBS");
     }
 
     #[test]

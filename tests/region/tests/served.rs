@@ -192,3 +192,45 @@ async fn pools_and_stacks_are_moved_by_control() {
         assert!(status.contains(wanted), "{status}");
     }
 }
+
+#[tokio::test]
+async fn what_ec2_says_to_an_instance_is_caused_by_control() {
+    let mut region = Region::new(settings());
+    let place = subnet(&mut region, "10.0.1.0/24");
+    let id = run(&mut region, &place);
+    let served = Served::start(region);
+    let running = |entry: &Entry| matches!(entry.event, Event::InstanceRunning { .. }).then_some(());
+    served.wait_for(0, running).await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    served.serve_api(listener);
+    let event = r#"{"code":"system-reboot","in_ms":3600000}"#;
+    for (what, body, wanted, says) in [
+        ("interrupt-spot?action=fly", "", "400", "hibernate"),
+        ("interrupt-spot?action=stop", "", "200", "done"),
+        ("interrupt-spot?action=stop", "", "404", "not interrupted yet"),
+        ("recommend-rebalance", "", "200", "done"),
+        ("events", event, "200", "done"),
+        ("events", r#"{"code":"flood","in_ms":1}"#, "400", "flood"),
+        ("checks", r#"{"ebs":"impaired"}"#, "200", "done"),
+        ("checks", r#"{"disk":"impaired"}"#, "400", "disk"),
+        ("console", "boot\n", "200", "done"),
+    ] {
+        let (status, body) = control(at, "POST", &format!("instances/{id}/{what}"), body).await.unwrap();
+        assert!(status.contains(wanted) && body.contains(says), "{what}: {status} {body}");
+    }
+    for (what, body) in [("recommend-rebalance", ""), ("events", event), ("checks", "{}"), ("console", "")] {
+        let (status, _) = control(at, "POST", &format!("instances/i-0/{what}"), body).await.unwrap();
+        assert!(status.contains("404"), "{what} of nobody: {status}");
+    }
+    let notices = served.with(|region| region.instance(&id).unwrap().notices.clone());
+    assert_eq!(notices.spot.unwrap().0, SpotAction::Stop);
+    assert!(notices.rebalance.is_some());
+    let checks = served.with(|region| region.instance(&id).unwrap().checks);
+    assert_eq!((checks.ebs, checks.system), (Check::Impaired, Check::Ok));
+    let event = format!("instances/{id}/events/{}", notices.events[0].id);
+    for wanted in ["200", "404"] {
+        let (status, _) = control(at, "DELETE", &event, "").await.unwrap();
+        assert!(status.contains(wanted), "{status}");
+    }
+}

@@ -154,6 +154,7 @@ impl Region {
             Request::RebootInstances(r) => self.reboot_instances_now(r).map(|()| Answer::Done),
             Request::StopInstances(r) => self.stop_instances_now(r).map(Answer::StateChanges),
             Request::StartInstances(r) => self.start_instances_now(r).map(Answer::StateChanges),
+            Request::GetConsoleOutput(r) => self.see_console(r).map(Answer::Console),
             Request::DescribeAutoScalingInstances(r) => {
                 self.see_group_instances(r).map(Answer::GroupInstances)
             }
@@ -172,6 +173,14 @@ impl Region {
             Request::ExitStandby(r) => self.exit_standby_now(r).map(Answer::Activities),
             Request::SuspendProcesses(r) => self.suspend_now(r, true).map(|()| Answer::Done),
             Request::ResumeProcesses(r) => self.suspend_now(r, false).map(|()| Answer::Done),
+            Request::PutLifecycleHook(r) => self.put_hook_now(r).map(|()| Answer::Done),
+            Request::DescribeLifecycleHooks(r) => self.see_hooks(r).map(Answer::Hooks),
+            Request::DeleteLifecycleHook(r) => self.delete_hook_now(r).map(|()| Answer::Done),
+            Request::CompleteLifecycleAction(r) => self.complete_action_now(r).map(|()| Answer::Done),
+            Request::RecordLifecycleActionHeartbeat(r) => self.heartbeat_now(r).map(|()| Answer::Done),
+            Request::StartInstanceRefresh(r) => self.start_refresh_now(r).map(Answer::Refresh),
+            Request::CancelInstanceRefresh(r) => self.cancel_refresh_now(r).map(Answer::Refresh),
+            Request::DescribeInstanceRefreshes(r) => self.see_refreshes(r).map(Answer::Refreshes),
             Request::SignalResource(r) => self.signal_now(r).map(|()| Answer::Done),
             Request::DescribeStacks(r) => self.see_stacks(r).map(Answer::Stacks),
             Request::DescribeStackResource(r) => self.see_stack_resource(r).map(Answer::StackResource),
@@ -228,6 +237,7 @@ typed_calls! {
     terminate_instances = TerminateInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
     stop_instances = StopInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
     start_instances = StartInstances(InstancesRequest) => StateChanges -> Vec<StateChangeView>;
+    get_console_output = GetConsoleOutput(ConsoleRequest) => Console -> ConsoleView;
     describe_auto_scaling_instances =
         DescribeAutoScalingInstances(DescribeGroupsRequest) => GroupInstances -> Page<GroupInstanceView>;
     describe_auto_scaling_groups = DescribeAutoScalingGroups(DescribeGroupsRequest) => Groups -> Page<GroupView>;
@@ -235,6 +245,11 @@ typed_calls! {
         TerminateInstanceInAutoScalingGroup(GroupTerminateRequest) => Activity -> ActivityView;
     enter_standby = EnterStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
     exit_standby = ExitStandby(StandbyRequest) => Activities -> Vec<ActivityView>;
+    describe_lifecycle_hooks = DescribeLifecycleHooks(DescribeHooksRequest) => Hooks -> Vec<HookView>;
+    start_instance_refresh = StartInstanceRefresh(StartRefreshRequest) => Refresh -> String;
+    cancel_instance_refresh = CancelInstanceRefresh(CancelRefreshRequest) => Refresh -> String;
+    describe_instance_refreshes =
+        DescribeInstanceRefreshes(DescribeRefreshesRequest) => Refreshes -> Vec<RefreshView>;
     describe_stacks = DescribeStacks(DescribeStackRequest) => Stacks -> Vec<StackView>;
     describe_stack_resource = DescribeStackResource(DescribeStackRequest) => StackResource -> StackResourceView;
 }
@@ -255,5 +270,9 @@ typed_calls! {
     update_auto_scaling_group = UpdateAutoScalingGroup(GroupSizeRequest);
     suspend_processes = SuspendProcesses(ProcessesRequest);
     resume_processes = ResumeProcesses(ProcessesRequest);
+    put_lifecycle_hook = PutLifecycleHook(PutHookRequest);
+    delete_lifecycle_hook = DeleteLifecycleHook(HookRequest);
+    complete_lifecycle_action = CompleteLifecycleAction(CompleteActionRequest);
+    record_lifecycle_action_heartbeat = RecordLifecycleActionHeartbeat(ActionRequest);
     signal_resource = SignalResource(SignalRequest);
 }

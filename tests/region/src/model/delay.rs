@@ -78,6 +78,10 @@ pub struct Delays {
     pub health_check: Delay,
     /// From an instance no longer `running` until the group notices.
     pub group_notice: Delay,
+    /// From the end of the last hook of a transition until the instance goes on (`:Proceed`).
+    pub hook_proceed: Delay,
+    /// From what an instance writes to its serial console until GetConsoleOutput shows it unasked.
+    pub console_output: Delay,
     /// From `attached` until the instance metadata lists the new MAC.
     pub imds_new_interface: Delay,
     /// From then until its `device-number` is true (it reads 0 before).
@@ -106,6 +110,8 @@ impl Default for Delays {
             group_launch: Delay::Uniform(1_000, 5_000),
             health_check: Delay::Uniform(120_000, 300_000),
             group_notice: Delay::Uniform(1_000, 5_000),
+            hook_proceed: Delay::Uniform(500, 3_000),
+            console_output: Delay::Uniform(60_000, 300_000),
             imds_new_interface: Delay::Uniform(100, 2_000),
             imds_device_number: Delay::Uniform(0, 2_000),
             imds_target_state: Delay::Uniform(0, 5_000),
@@ -135,6 +141,8 @@ impl Delays {
             group_launch: now,
             health_check: now,
             group_notice: now,
+            hook_proceed: now,
+            console_output: now,
             imds_new_interface: now,
             imds_device_number: now,
             imds_target_state: now,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::describe_kinds::*;
 use super::fault::Effect;
 use super::instance_types::{INSTANCE_TYPES, InstanceType};
-use super::show::state_view;
 use super::sources::*;
 use super::versioned::Versioned;
 use super::*;
@@ -61,28 +60,12 @@ impl Region {
         request: &DescribeStatusRequest,
         effect: &Effect,
     ) -> Result<Page<InstanceStatusView>, Refusal> {
-        let check = |instance: &Instance| {
-            let word = match instance.state {
-                InstanceState::Running if instance.impaired => "impaired",
-                InstanceState::Running => "ok",
-                InstanceState::Pending => "initializing",
-                _ => "not-applicable",
-            };
-            CheckView { status: word.to_owned() }
-        };
         // API reference, DescribeInstanceStatus: running ones only, unless all are asked for.
         let rows = self
             .shown_instances(effect)
             .into_iter()
             .filter(|instance| request.all || instance.state == InstanceState::Running)
-            .map(|instance| InstanceStatusView {
-                instance: instance.id.clone(),
-                zone: instance.zone.clone(),
-                state: state_view(instance.state),
-                system: check(instance),
-                checks: check(instance),
-                ebs: check(instance),
-            })
+            .map(|instance| self.status_view(instance))
             .collect();
         let mut describe = request.describe.clone();
         // An id that is there but not running is no error, it is left out.

@@ -45,11 +45,20 @@ pub(super) const INSTANCES: Kind<InstanceView> = Kind {
 pub(super) const STATUSES: Kind<InstanceStatusView> = Kind {
     set: "InstanceId",
     id: |view| &view.instance,
-    filters: &["availability-zone", "instance-state-name", "system-status.status", "instance-status.status"],
+    filters: &[
+        "availability-zone",
+        "instance-state-name",
+        "system-status.status",
+        "instance-status.status",
+        "attached-ebs-status.status",
+        "event.code",
+    ],
     values: |view, name| match name {
         "availability-zone" => vec![view.zone.clone()],
         "instance-state-name" => vec![view.state.name.clone()],
         "system-status.status" => vec![view.system.status.clone()],
+        "attached-ebs-status.status" => vec![view.ebs.status.clone()],
+        "event.code" => view.events.iter().map(|event| event.code.clone()).collect(),
         _ => vec![view.checks.status.clone()],
     },
     tags: no_tags,

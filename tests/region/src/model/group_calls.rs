@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::hook_calls::check_hook;
+use super::refresh_calls::check_maintenance;
 use super::sources::*;
 use super::*;
 
@@ -34,7 +36,7 @@ fn cut<T>(rows: Vec<(String, T)>, request: &DescribeGroupsRequest) -> Result<Pag
 }
 
 impl Region {
-    fn the_group(&self, name: &str) -> Result<&Group, Refusal> {
+    pub(super) fn the_group(&self, name: &str) -> Result<&Group, Refusal> {
         self.groups.get(name).ok_or_else(|| {
             let message = format!("AutoScalingGroup name not found - AutoScalingGroup {name} not found");
             Refusal::of(&NO_GROUP, message)
@@ -120,7 +122,7 @@ impl Region {
                 desired: group.desired,
                 cooldown: 300,
                 zones,
-                health_check_type: "EC2".into(),
+                health_check_type: group.health_check_type.clone(),
                 grace: group.grace / 1_000,
                 // Those of the warm pool are DescribeWarmPool's.
                 instances: group
@@ -209,6 +211,12 @@ impl Region {
         if spec.min > spec.max || spec.desired > spec.max || spec.desired < spec.min {
             return Err(Refusal::of(&GROUP_SIZE, "Desired capacity must be between the min and max size"));
         }
+        if let Some(rule) = spec.maintenance {
+            check_maintenance(rule)?;
+        }
+        for hook in &spec.hooks {
+            check_hook(hook)?;
+        }
         spec.launch = match &spec.launch {
             LaunchSource::Configuration(data) => {
                 let known = self.configurations.get(&data.name).cloned();
@@ -237,6 +245,9 @@ impl Region {
         }
         if let Some(group) = self.groups.get_mut(&request.group) {
             group.deleting = true;
+            // API reference, DeleteAutoScalingGroup: outstanding lifecycle actions are deleted too.
+            group.hooks.clear();
+            group.members.values_mut().for_each(|member| member.actions.clear());
             (group.min, group.desired) = (0, 0);
         }
         for id in members {

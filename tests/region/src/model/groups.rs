@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::schedule::Due;
+use super::versioned::Versioned;
 use super::*;
 
 impl Region {
@@ -30,8 +31,14 @@ impl Region {
             launch: spec.launch,
             tags: spec.tags,
             grace: spec.health_check_grace,
+            health_check_type: Some(spec.health_check_type)
+                .filter(|said| !said.is_empty())
+                .unwrap_or_else(|| "EC2".into()),
             suspended: spec.suspended.into_iter().collect(),
             warm_pool: spec.warm_pool,
+            maintenance: spec.maintenance,
+            refreshes: Vec::new(),
+            hooks: spec.hooks.into_iter().map(|hook| (hook.name.clone(), hook)).collect(),
             created_at: self.now,
             members: BTreeMap::new(),
             deleting: false,
@@ -64,7 +71,8 @@ impl Region {
                 group.members.values().filter(|member| member.counts() && member.zone == zone).count()
             };
             let size = group.members.values().filter(|member| member.counts()).count();
-            if size as u32 > group.desired {
+            let wanted = group.wants();
+            if size as u32 > wanted {
                 if let Some(surplus) = self.surplus(name) {
                     self.replace_member(&surplus, "a shrink of the group", false);
                     continue;
@@ -74,8 +82,8 @@ impl Region {
             if group.suspended.contains("Launch") {
                 return;
             }
-            let into = group.warm_pool.filter(|_| size as u32 == group.desired);
-            if size as u32 == group.desired && !group.lacks_warmed() {
+            let into = group.warm_pool.filter(|_| size as u32 == wanted);
+            if size as u32 == wanted && !group.lacks_warmed() {
                 return;
             }
             if into.is_none()
@@ -135,6 +143,7 @@ impl Region {
             launched_at: self.now,
             target: into.map_or("InService", |pool| pool.state.lifecycle()).into(),
             target_from,
+            actions: Vec::new(),
         };
         if let Some(group) = self.groups.get_mut(name) {
             group.members.insert(id.clone(), member);
@@ -168,6 +177,7 @@ impl Region {
         let now = self.now;
         let changed = self.change_member(id, |member| {
             member.lifecycle = state.to_owned();
+            member.actions.clear();
             if target != member.target {
                 member.target = target.to_owned();
                 member.target_from = now;
@@ -179,29 +189,45 @@ impl Region {
     }
 
     pub(super) fn in_service(&mut self, id: &str) {
-        let now = self.now;
-        let mut entered = false;
-        self.change_member(id, |member| {
-            if member.lifecycle == "Pending" {
-                member.lifecycle = "InService".into();
-                member.in_service_at = Some(now);
-                entered = true;
+        let member = self.groups.values().find_map(|group| group.members.get(id));
+        if member.is_some_and(|member| member.lifecycle == "Pending") {
+            if !self.hooks_hold(id, Transition::Launching, "Pending:Wait") {
+                self.serves(id);
             }
-        });
-        if entered {
-            let state = "InService".to_owned();
-            self.record(Event::LifecycleState { instance: id.to_owned(), state });
-            self.rolling_in_service();
         } else {
             self.warmed_up(id);
+        }
+    }
+
+    pub(super) fn serves(&mut self, id: &str) {
+        let now = self.now;
+        self.change_member(id, |member| {
+            member.lifecycle = "InService".into();
+            member.in_service_at = Some(now);
+        });
+        self.record(Event::LifecycleState { instance: id.to_owned(), state: "InService".into() });
+        // User guide, health checks: they begin when it is in service, with the grace period.
+        let instance = self.instances.get(id).map(Versioned::get);
+        let group = self.groups.values().find(|group| group.members.contains_key(id));
+        if let (Some(instance), Some(group)) = (instance, group)
+            && self.ill_by_checks(instance, group)
+        {
+            self.checked_later(id);
+        }
+        self.rolling_in_service();
+        if let Some(name) = self.change_member(id, |_| {}) {
+            self.refresh_looks(&name);
         }
     }
 
     /// The group's health check looks at one instance that something happened to.
     pub(super) fn group_notices(&mut self, id: &str, cause: &str) {
         let Some(instance) = self.instances.get(id).map(|instance| instance.get()) else { return };
-        let well = instance.state == InstanceState::Running && !instance.impaired;
-        let Some(group) = instance.group.clone().filter(|_| !well) else { return };
+        let runs = instance.state == InstanceState::Running;
+        let Some(group) = instance.group.clone() else { return };
+        if runs && !self.groups.get(&group).is_some_and(|group| self.ill_by_checks(instance, group)) {
+            return;
+        }
         if self.suspended(&group, "HealthCheck") {
             return;
         }
@@ -218,6 +244,18 @@ impl Region {
         if !member.counts() || leaves_pool {
             return;
         }
+        // User guide, health checks: what does not run is replaced at once, what is impaired after the grace period.
+        let since = member.in_service_at;
+        let grace = self.groups.get(&group).map_or(0, |group| group.grace);
+        match since.map(|since| since + grace) {
+            None if runs => return,
+            Some(end) if runs && end > self.now => {
+                let due = Due::GroupNotices { instance: id.to_owned(), cause: cause.to_owned() };
+                self.later(end - self.now, due);
+                return;
+            }
+            _ => {}
+        }
         self.change_member(id, |member| member.healthy = false);
         if !self.suspended(&group, "ReplaceUnhealthy") {
             self.replace_member(id, cause, true);
@@ -227,15 +265,27 @@ impl Region {
     /// Takes a member out and, side by side, launches another.
     pub(super) fn replace_member(&mut self, id: &str, cause: &str, relaunch: bool) {
         let now = self.now;
+        let (mut state, mut held) = ("Terminating", false);
         let group = self.change_member(id, |member| {
-            member.lifecycle = "Terminating".into();
-            member.target = "Terminated".into();
+            held = member.leaves()
+                && (member.lifecycle.ends_with(":Wait") || member.lifecycle.ends_with(":Proceed"));
+            if held {
+                return;
+            }
+            let target = if member.is_warmed() { "Warmed:Terminated" } else { "Terminated" };
+            state = if member.is_warmed() { "Warmed:Terminating" } else { "Terminating" };
+            member.lifecycle = state.into();
+            member.actions.clear();
+            member.target = target.into();
             member.target_from = now;
         });
-        let Some(group) = group else { return };
-        self.record(Event::LifecycleState { instance: id.to_owned(), state: "Terminating".into() });
+        // One that a hook holds on its way out is gone when the hook lets it go.
+        let Some(group) = group.filter(|_| !held) else { return };
+        self.record(Event::LifecycleState { instance: id.to_owned(), state: state.into() });
         self.group_activity(&group, Some(id), cause);
-        if !self.suspended(&group, "Terminate") {
+        if !self.suspended(&group, "Terminate")
+            && !self.hooks_hold(id, Transition::Terminating, &format!("{state}:Wait"))
+        {
             self.begin_termination(id, "group");
         }
         if relaunch {
@@ -244,8 +294,17 @@ impl Region {
     }
 
     pub(super) fn member_gone(&mut self, id: &str) {
-        let Some(name) = self.change_member(id, |_| {}) else { return };
+        let Some(found) = self.groups.values().find(|group| group.members.contains_key(id)) else { return };
+        let name = found.name.clone();
+        let has_hooks = found.hooks.values().any(|hook| hook.transition == Transition::Terminating);
+        if has_hooks && found.members.get(id).is_some_and(|member| !member.leaves()) {
+            self.replace_member(id, "an instance was terminated", true);
+        }
         let Some(group) = self.groups.get_mut(&name) else { return };
+        // User guide, health checks: the hooks of an instance that was terminated are still waited for.
+        if group.members.get(id).is_some_and(|member| member.leaves() && !member.actions.is_empty()) {
+            return;
+        }
         let counted = group.members.remove(id).is_some_and(|member| member.counts());
         if group.deleting && group.members.is_empty() {
             self.groups.remove(&name);
@@ -253,6 +312,7 @@ impl Region {
             return;
         }
         self.record(Event::LifecycleState { instance: id.to_owned(), state: "Terminated".into() });
+        self.refresh_looks(&name);
         if counted {
             // It went before the health check looked.
             self.group_activity(&name, Some(id), "an instance was terminated");

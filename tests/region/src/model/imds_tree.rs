@@ -84,6 +84,9 @@ impl Region {
             of_mac("vpc-ipv4-cidr-block", &settings.vpc_cidr);
             of_mac("vpc-ipv4-cidr-blocks", &settings.vpc_cidr);
         }
+        for (path, value) in self.notices_served(instance) {
+            meta(path, &value);
+        }
         if instance.launch.metadata_tags {
             for (key, value) in instance.tags.iter().filter(|(key, _)| servable(key)) {
                 meta(&format!("tags/instance/{key}"), value);

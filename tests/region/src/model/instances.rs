@@ -16,6 +16,12 @@ pub(super) const ROOT_DEVICE: &str = "/dev/xvda";
 const BY_USER: (&str, &str) =
     ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown");
 
+/// The same of an interruption.
+const BY_SPOT: (&str, &str) = (
+    "Server.SpotInstanceTermination",
+    "Server.SpotInstanceTermination: A Spot Instance was terminated due to an increase in the Spot price.",
+);
+
 impl Region {
     /// Launches an instance outside a group, as an operator would.
     ///
@@ -40,9 +46,7 @@ impl Region {
         });
         if failed == Some(true) {
             self.record(Event::InstanceFailed { instance: id.to_owned() });
-            let delay = self.draw(|d| &d.health_check);
-            let cause = "EC2 instance status checks failure".to_owned();
-            self.later(delay, Due::GroupNotices { instance: id.to_owned(), cause });
+            self.checked_later(id);
         }
     }
 
@@ -80,6 +84,8 @@ impl Region {
             if may {
                 instance.state = InstanceState::Pending;
                 instance.impaired = false;
+                instance.checks = Checks::default();
+                (instance.notices.spot, instance.notices.rebalance) = (None, None);
                 instance.launched_at = now;
                 instance.turn += 1;
             }
@@ -123,6 +129,8 @@ impl Region {
             terminated_at: None,
             reason: None,
             impaired: false,
+            checks: Checks::default(),
+            notices: Notices::default(),
             tags,
             turn: 0,
         };
@@ -148,7 +156,11 @@ impl Region {
         Ok(id)
     }
 
-    fn change_instance<R>(&mut self, id: &str, change: impl FnOnce(&mut Instance) -> R) -> Option<R> {
+    pub(super) fn change_instance<R>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Instance) -> R,
+    ) -> Option<R> {
         let spread = self.draw(|d| &d.describe_staleness);
         let instance = self.instances.get_mut(id)?;
         let result = change(instance.change());
@@ -202,7 +214,8 @@ impl Region {
             let may = !matches!(instance.state, InstanceState::ShuttingDown | InstanceState::Terminated);
             if may {
                 instance.state = InstanceState::ShuttingDown;
-                instance.reason = Some((BY_USER.0.to_owned(), BY_USER.1.to_owned()));
+                let (code, message) = if reason == "spot" { BY_SPOT } else { BY_USER };
+                instance.reason = Some((code.to_owned(), message.to_owned()));
             }
             may
         });
@@ -246,37 +259,6 @@ impl Region {
         change(&mut instance.change().tags);
         instance.publish(self.now, self.now + spread);
         Some(instance.get().tags.clone())
-    }
-
-    pub(super) fn create_template_now(
-        &mut self,
-        request: &CreateLaunchRequest,
-    ) -> Result<TemplateView, Refusal> {
-        let name = &request.data.name;
-        if self.templates.contains_key(name) {
-            let message = format!("Launch template name already in use: {name}");
-            return Err(Refusal::of(&TEMPLATE_EXISTS, message));
-        }
-        let template = Template { id: self.names.id("lt"), created_at: self.now, data: request.data.clone() };
-        let view = TemplateView {
-            id: template.id.clone(),
-            name: name.clone(),
-            create_time: self.stamp(self.now),
-            default_version: 1,
-            latest_version: 1,
-        };
-        self.templates.insert(name.clone(), template);
-        Ok(view)
-    }
-
-    /// A template by name or id.
-    pub(super) fn template(&self, name: &str) -> Result<&Template, Refusal> {
-        let by_id = || self.templates.values().find(|template| template.id == name);
-        self.templates.get(name).or_else(by_id).ok_or_else(|| {
-            let message =
-                format!("The specified launch template, with template name {name}, does not exist.");
-            Refusal::of(&TEMPLATE_NOT_FOUND, message)
-        })
     }
 
     pub(super) fn run_instances_now(

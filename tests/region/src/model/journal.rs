@@ -78,6 +78,33 @@ pub enum Event {
     InstanceTerminated {
         instance: String,
     },
+    /// What EC2's status checks find from now on.
+    ChecksSet {
+        instance: String,
+        system: String,
+        checks: String,
+        ebs: String,
+    },
+    /// A Spot Instance was told that it will be interrupted.
+    SpotNotice {
+        instance: String,
+        action: String,
+        time: Millis,
+    },
+    RebalanceNotice {
+        instance: String,
+    },
+    EventScheduled {
+        instance: String,
+        id: String,
+        code: String,
+        not_before: Millis,
+    },
+    EventEnded {
+        instance: String,
+        id: String,
+        canceled: bool,
+    },
     VolumeCreated {
         volume: String,
         zone: String,
@@ -160,6 +187,39 @@ pub enum Event {
     LifecycleState {
         instance: String,
         state: String,
+    },
+    InstanceRefresh {
+        group: String,
+        refresh: String,
+        status: String,
+    },
+    HookSet {
+        group: String,
+        hook: String,
+    },
+    HookDeleted {
+        group: String,
+        hook: String,
+    },
+    /// An instance waits for a hook.
+    HookWaits {
+        instance: String,
+        hook: String,
+        transition: String,
+        token: String,
+        until: Millis,
+    },
+    HookHeartbeat {
+        instance: String,
+        hook: String,
+        until: Millis,
+    },
+    /// It waits for it no more: by a call, by its time-out, or because the hook was deleted.
+    HookCompleted {
+        instance: String,
+        hook: String,
+        result: String,
+        by: String,
     },
     GroupActivity {
         group: String,

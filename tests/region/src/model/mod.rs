@@ -4,6 +4,7 @@
 pub mod authorization;
 pub mod call;
 mod client_tokens;
+mod console;
 pub mod delay;
 mod describe;
 mod describe_kinds;
@@ -11,6 +12,8 @@ pub mod fault;
 pub mod filter;
 mod group_calls;
 pub mod groups;
+mod hook_calls;
+pub mod hooks;
 pub mod imds;
 mod imds_tree;
 mod injected;
@@ -21,6 +24,9 @@ pub mod interfaces;
 pub mod journal;
 pub mod lookup;
 mod names;
+pub mod notices;
+pub mod refresh;
+mod refresh_calls;
 pub mod refusal;
 pub mod request;
 mod schedule;
@@ -30,8 +36,10 @@ pub mod sources;
 pub mod spec;
 pub mod stacks;
 pub mod state;
+pub mod status_checks;
 pub mod subnets;
 mod tags;
+mod templates;
 pub mod throttle;
 mod versioned;
 pub mod view;
@@ -44,13 +52,17 @@ use std::collections::BTreeMap;
 pub use call::Caller;
 pub use delay::{Delay, Delays};
 pub use fault::{Fault, FaultKind};
+pub use hooks::{HookResult, HookSpec, LifecycleAction, Transition};
 pub use imds::{ImdsAnswer, ImdsRequest};
 pub use journal::{Entry, Event};
+pub use notices::{EventCode, EventSpec, EventState, Notices, ScheduledEvent, SpotAction};
+pub use refresh::{Maintenance, Refresh, RefreshState};
 pub use refusal::{CallError, Refusal};
 pub use request::*;
 pub use settings::{AccessKey, Settings};
 pub use spec::*;
 pub use state::*;
+pub use status_checks::{Check, Checks, ChecksChange};
 pub use view::*;
 
 use authorization::Credentials;
@@ -93,6 +105,7 @@ pub struct Region {
     deleted_stacks: BTreeMap<String, Stack>,
     credentials: BTreeMap<String, Credentials>,
     imds_tokens: BTreeMap<String, (InstanceId, Millis)>,
+    consoles: BTreeMap<InstanceId, console::Console>,
     client_tokens: BTreeMap<String, (String, String)>,
 }
 
@@ -120,6 +133,7 @@ impl Region {
             deleted_stacks: BTreeMap::new(),
             credentials: BTreeMap::new(),
             imds_tokens: BTreeMap::new(),
+            consoles: BTreeMap::new(),
             client_tokens: BTreeMap::new(),
             names,
             settings,
@@ -199,7 +213,12 @@ impl Region {
             Due::EniDetached { eni, attachment } => self.eni_detached(&eni, &attachment),
             Due::GroupLaunch { group } => self.group_launch(&group),
             Due::GroupNotices { instance, cause } => self.group_notices(&instance, &cause),
+            Due::HookDeadline { instance, token } => self.hook_timed_out(&instance, &token),
+            Due::HookProceeds { instance } => self.hook_proceeds(&instance),
             Due::StackDeadline { stack, turn } => self.stack_deadline(&stack, turn),
+            Due::RefreshStep { group } => self.refresh_step(&group),
+            Due::SpotInterruption { instance } => self.spot_interrupts(&instance),
+            Due::ScheduledEvent { instance, event } => self.scheduled_event(&instance, &event),
             Due::LateCommit { request } => {
                 // What the caller was never told: its refusal, if any, is nobody's either.
                 let _ = self.execute(&request, &fault::Effect::default());

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::hooks::{HookResult, Transition};
 use super::spec::{EniSpec, GroupSpec, LaunchData, SubnetSpec, Tags, VolumeSpec};
 use super::view::*;
 
@@ -95,6 +96,10 @@ request_struct! {
     InstancesRequest { ids: Vec<String> = "InstanceIds", dry_run: bool = "DryRun" }
 }
 request_struct! {
+    /// GetConsoleOutput.
+    ConsoleRequest { instance: String = "InstanceId", latest: bool = "Latest", dry_run: bool = "DryRun" }
+}
+request_struct! {
     /// CreateLaunchTemplate, CreateLaunchConfiguration.
     CreateLaunchRequest { data: LaunchData = "Launch", dry_run: bool = "DryRun" }
 }
@@ -139,6 +144,49 @@ request_struct! {
 request_struct! {
     /// DeleteAutoScalingGroup.
     DeleteGroupRequest { group: String = "AutoScalingGroupName", force: bool = "ForceDelete" }
+}
+request_struct! {
+    /// PutLifecycleHook. What is absent stays, where the hook is there already.
+    PutHookRequest {
+        group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName",
+        transition: Option<Transition> = "LifecycleTransition", heartbeat: Option<u64> = "HeartbeatTimeout",
+        default_result: Option<HookResult> = "DefaultResult", metadata: Option<String> = "NotificationMetadata",
+        target: Option<String> = "NotificationTargetARN", role: Option<String> = "RoleARN",
+    }
+}
+request_struct! {
+    /// DescribeLifecycleHooks; none named = all.
+    DescribeHooksRequest { group: String = "AutoScalingGroupName", hooks: Vec<String> = "LifecycleHookNames" }
+}
+request_struct! {
+    /// DeleteLifecycleHook.
+    HookRequest { group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName" }
+}
+request_struct! {
+    /// RecordLifecycleActionHeartbeat: of the action that the instance's id or the token names.
+    ActionRequest {
+        group: String = "AutoScalingGroupName", hook: String = "LifecycleHookName",
+        instance: Option<String> = "InstanceId", token: Option<String> = "LifecycleActionToken",
+    }
+}
+request_struct! {
+    /// CompleteLifecycleAction.
+    CompleteActionRequest { action: ActionRequest = "Action", result: HookResult = "LifecycleActionResult" }
+}
+request_struct! {
+    /// StartInstanceRefresh.
+    StartRefreshRequest {
+        group: String = "AutoScalingGroupName", min_healthy: Option<u32> = "MinHealthyPercentage",
+        max_healthy: Option<u32> = "MaxHealthyPercentage", warmup: Option<u64> = "InstanceWarmup",
+    }
+}
+request_struct! {
+    /// CancelInstanceRefresh.
+    CancelRefreshRequest { group: String = "AutoScalingGroupName" }
+}
+request_struct! {
+    /// DescribeInstanceRefreshes; none named = all.
+    DescribeRefreshesRequest { group: String = "AutoScalingGroupName", ids: Vec<String> = "InstanceRefreshIds" }
 }
 request_struct! {
     /// SignalResource.
@@ -191,6 +239,7 @@ requests! {
         CreateSubnet(CreateSubnetRequest), CreateLaunchTemplate(CreateLaunchRequest),
         RunInstances(RunInstancesRequest), TerminateInstances(InstancesRequest), RebootInstances(InstancesRequest),
         StopInstances(InstancesRequest), StartInstances(InstancesRequest),
+        GetConsoleOutput(ConsoleRequest),
     }
     "autoscaling" {
         DescribeAutoScalingInstances(DescribeGroupsRequest), DescribeAutoScalingGroups(DescribeGroupsRequest),
@@ -199,6 +248,10 @@ requests! {
         TerminateInstanceInAutoScalingGroup(GroupTerminateRequest), SetDesiredCapacity(GroupSizeRequest),
         UpdateAutoScalingGroup(GroupSizeRequest), EnterStandby(StandbyRequest), ExitStandby(StandbyRequest),
         SuspendProcesses(ProcessesRequest), ResumeProcesses(ProcessesRequest),
+        PutLifecycleHook(PutHookRequest), DescribeLifecycleHooks(DescribeHooksRequest),
+        DeleteLifecycleHook(HookRequest), CompleteLifecycleAction(CompleteActionRequest),
+        RecordLifecycleActionHeartbeat(ActionRequest), StartInstanceRefresh(StartRefreshRequest),
+        CancelInstanceRefresh(CancelRefreshRequest), DescribeInstanceRefreshes(DescribeRefreshesRequest),
     }
     "cloudformation" {
         SignalResource(SignalRequest), DescribeStacks(DescribeStackRequest), DescribeStackResource(DescribeStackRequest),
@@ -258,8 +311,9 @@ fn flatten(value: &Value, name: &str, into: &mut BTreeMap<String, String>) {
         }
         Value::Object(fields) => {
             for (key, inner) in fields {
-                let path =
-                    if name.is_empty() || name == "Describe" { key.clone() } else { format!("{name}.{key}") };
+                // Requests that hold another one whole.
+                let whole = ["", "Describe", "Action"].contains(&name);
+                let path = if whole { key.clone() } else { format!("{name}.{key}") };
                 flatten(inner, &path, into);
             }
         }
@@ -289,10 +343,14 @@ pub enum Answer {
     Template(TemplateView),
     Reservation(Vec<InstanceView>),
     StateChanges(Vec<StateChangeView>),
+    Console(ConsoleView),
     GroupInstances(Page<GroupInstanceView>),
     Groups(Page<GroupView>),
     Activity(ActivityView),
     Activities(Vec<ActivityView>),
+    Hooks(Vec<HookView>),
+    Refresh(String),
+    Refreshes(Vec<RefreshView>),
     Stacks(Vec<StackView>),
     StackResource(StackResourceView),
 }

@@ -21,7 +21,12 @@ pub(super) enum Due {
     EniDetached { eni: String, attachment: String },
     GroupLaunch { group: String },
     GroupNotices { instance: String, cause: String },
+    HookDeadline { instance: String, token: String },
+    HookProceeds { instance: String },
     StackDeadline { stack: String, turn: u64 },
+    RefreshStep { group: String },
+    SpotInterruption { instance: String },
+    ScheduledEvent { instance: String, event: String },
     LateCommit { request: Box<Request> },
 }
 

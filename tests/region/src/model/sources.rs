@@ -88,6 +88,7 @@ rules! {
     INSTANCE_MALFORMED = "InvalidInstanceID.Malformed", 400, "an instance id that is none", ErrorCodes;
     INSTANCE_STATE = "IncorrectInstanceState", 400, "detach from a terminating instance; start, stop or reboot in a state that forbids it", Issue("hashicorp/terraform#18965");
     UNKNOWN_INSTANCE_TYPE = "InvalidInstanceType", 400, "an instance type the region does not have", ErrorCodes;
+    NO_LATEST_CONSOLE = "UnsupportedOperation", 400, "GetConsoleOutput with Latest of an instance that is not of a Nitro type", Assumed("the words; that Latest is for Nitro is in the API reference, GetConsoleOutput, the code on the error codes page");
     TEMPLATE_NOT_FOUND = "InvalidLaunchTemplateName.NotFoundException", 400, "no such launch template", ErrorCodes;
     TEMPLATE_EXISTS = "InvalidLaunchTemplateName.AlreadyExistsException", 400, "a launch template of this name exists", ErrorCodes;
     // Volumes
@@ -131,6 +132,13 @@ rules! {
     BAD_SIGNAL = "ValidationError", 400, "CloudFormation: a signal's status that is no status, or a UniqueId of none or more than 64 characters", Assumed("the code; the limits are in the API reference, SignalResource");
     SIGNAL_OF_NOBODY = "ValidationError", 400, "CloudFormation: a signal whose UniqueId is of nobody in the stack's group", Assumed("that it is refused, and the code; the API reference, SignalResource, wants the instance's id for a group");
     RESOURCE_CONTENTION = "ResourceContention", 500, "Auto Scaling: injected pending update of the same resource", Api("SetInstanceHealth, Errors");
+    NO_ACTION = "ValidationError", 400, "Auto Scaling: no action of this hook waits for the instance or the token: there is no such hook, or it was completed, or its time is over", Issue("convox/rack#2432 (the message, for an instance id); for a token the words are assumed");
+    NO_HOOK = "ValidationError", 400, "Auto Scaling: a lifecycle hook is deleted that is not there", Assumed("the code and the words; the API reference, DeleteLifecycleHook, has no error for it");
+    HOOK_PARAMETER = "ValidationError", 400, "Auto Scaling: a lifecycle hook's name, transition, result or time-out that is none, or an action that is named by neither id nor token", Assumed("the code, after Common Errors; the bounds are in the API reference, PutLifecycleHook");
+    HOOK_LIMIT = "LimitExceeded", 400, "more than 50 lifecycle hooks in a group", Api("PutLifecycleHook");
+    REFRESH_IN_PROGRESS = "InstanceRefreshInProgress", 400, "an instance refresh is started while another one of the group goes on", Api("StartInstanceRefresh");
+    NO_REFRESH = "ActiveInstanceRefreshNotFound", 400, "an instance refresh is cancelled where none goes on", Api("CancelInstanceRefresh");
+    REFRESH_PARAMETER = "ValidationError", 400, "Auto Scaling: percentages of healthy instances outside of their bounds", Assumed("the code; the bounds are in the API reference, RefreshPreferences and InstanceMaintenancePolicy");
     GROUP_EXISTS = "AlreadyExists", 400, "a group or launch configuration of this name exists", Api("CreateAutoScalingGroup");
     GROUP_IN_USE = "ResourceInUse", 400, "a group with instances is deleted without force", Api("DeleteAutoScalingGroup");
     BAD_NEXT_TOKEN = "InvalidNextToken", 400, "Auto Scaling: a NextToken that the region did not give", Api("DescribeAutoScalingInstances");
@@ -184,6 +192,11 @@ pub const DELAYS: &[DelaySource] = &[
     delay("group_launch", Assumed("seconds after the group's decision")),
     delay("health_check", Guide("EC2 Auto Scaling user guide, Health checks (a few minutes)")),
     delay("group_notice", Guide("EC2 Auto Scaling user guide, Health checks (not running: immediately)")),
+    delay("hook_proceed", Assumed("seconds, as for a group's launch")),
+    delay(
+        "console_output",
+        Guide("API reference, GetConsoleOutput (posted shortly after a transition); how long is assumed"),
+    ),
     delay("imds_new_interface", Issue("amazonlinux/amazon-ec2-net-utils lib/lib.sh; how long is assumed")),
     delay("imds_device_number", Issue("amazonlinux/amazon-ec2-net-utils#90 (reads 0 until propagated)")),
     delay(
@@ -209,6 +222,25 @@ pub const ASSUMED: &[&str] = &[
     "a volume hanging busy is freed by a forced detach or by the instance's termination",
     "the lowest free address from .10 on is given to a new interface (AWS gives any)",
     "an instance of a warm pool takes no time in Warmed:Pending beyond its boot, and its health is not looked at there",
+    "an instance waits in Pending:Wait from when it runs, and in Terminating:Wait from the group's decision",
+    "several hooks of one transition begin at once, each with a time of its own",
+    "the terminating hooks fire for an instance whose launching hook was abandoned, too",
+    "the hooks of an instance that EC2 has terminated already are waited for; it shuts down at once",
+    "an instance that returns to its warm pool fires no hook",
+    "a change of a hook's time-out counts from the next heartbeat on, a change of its default result from the next action on",
+    "any running instance can be interrupted as a Spot Instance; its instance-life-cycle stays on-demand",
+    "spot/termination-time exists for an interruption by termination only (user guide: if marked to be terminated)",
+    "a hibernation begins with its notice (user guide, Spot interruptions); a stop or termination two minutes later to the millisecond",
+    "events/maintenance/scheduled and history are empty lists where there are no events",
+    "a scheduled event begins at its NotBefore and is done at once; a retirement stops the instance (user guide: EBS-backed)",
+    "a group whose health check type has EBS in it looks at the checks of attached volumes as at the others",
+    "an active scheduled event makes an instance unhealthy to its group, whatever its kind, as an impaired check does (user guide, health checks)",
+    "GetConsoleOutput shows each line a while after it was written, not only after a boot or an end",
+    "an instance refresh with MaxHealthyPercentage 100 takes at least one instance at a time, however small the group",
+    "with MaxHealthyPercentage above 100 an instance refresh launches as many more as fit, and ends old ones as new ones are warm",
+    "an instance refresh fails when for an hour no instance was taken or came to count; instances in standby are left alone",
+    "a cancelled instance refresh is Cancelled at once, and takes no more",
+    "the instance maintenance policy counts for instance refreshes; an unhealthy instance is ended first whatever it says",
     "DescribeAutoScalingGroups does not list the instances of the warm pool",
     "the target state of Warmed:Pending is the pool's steady state (user guide, target lifecycle state: four more steady states)",
     "an instance is a member of its group, and may signal, until it is terminated",

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::hooks::HookSpec;
+use super::refresh::Maintenance;
 use super::{Millis, SubnetId};
 
 /// Tags of a resource.
@@ -312,13 +314,21 @@ pub struct GroupSpec {
     pub launch: LaunchSource,
     /// Tags that its instances get.
     pub tags: Tags,
-    /// So long after InService SetInstanceHealth is without effect, unless told not to respect it.
+    /// So long after InService impaired status checks and SetInstanceHealth are without effect, unless the latter is told
+    /// not to respect it.
     pub health_check_grace: Millis,
+    /// What its health checks look at: `EC2` where nothing is said, `EC2,EBS`.
+    pub health_check_type: String,
     /// Processes that are suspended: `Launch`, `Terminate`, `HealthCheck`, `ReplaceUnhealthy`, `AZRebalance`.
     pub suspended: Vec<String>,
     /// Its warm pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_pool: Option<WarmPool>,
+    /// Its instance maintenance policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
+    /// Its lifecycle hooks.
+    pub hooks: Vec<HookSpec>,
 }
 
 /// A CloudFormation stack whose only moving part is one group.

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::hooks::{HookSpec, LifecycleAction};
+use super::notices::Notices;
+use super::refresh::{Maintenance, Refresh};
 use super::spec::{Key, LaunchData, LaunchSource, Tags, WarmPool};
+use super::status_checks::Checks;
 use super::subnets::Cidr;
 use super::{EniId, InstanceId, Millis, SubnetId, VolumeId};
 
@@ -100,6 +104,10 @@ pub struct Instance {
     pub reason: Option<(String, String)>,
     /// Its hardware died.
     pub impaired: bool,
+    /// What EC2's status checks find while it runs.
+    pub checks: Checks,
+    /// What EC2 said ahead to it.
+    pub notices: Notices,
     /// Tags.
     pub tags: Tags,
     /// Counts starts and stops, so that what an earlier one scheduled is void.
@@ -255,10 +263,18 @@ pub struct Group {
     pub tags: Tags,
     /// The grace period of health checks.
     pub grace: Millis,
+    /// `EC2`, `EC2,EBS`, …
+    pub health_check_type: String,
     /// Suspended processes.
     pub suspended: BTreeSet<String>,
     /// Its warm pool.
     pub warm_pool: Option<WarmPool>,
+    /// How it replaces instances.
+    pub maintenance: Option<Maintenance>,
+    /// Its instance refreshes, the newest last.
+    pub refreshes: Vec<Refresh>,
+    /// Its lifecycle hooks, by name.
+    pub hooks: BTreeMap<String, HookSpec>,
     /// When it was made.
     pub created_at: Millis,
     /// Its instances.
@@ -284,12 +300,19 @@ pub struct Member {
     pub target: String,
     /// From when on the metadata says so.
     pub target_from: Millis,
+    /// The hooks that it waits for.
+    pub actions: Vec<LifecycleAction>,
 }
 
 impl Member {
     /// Whether the group counts it towards its wanted size.
     pub fn counts(&self) -> bool {
         self.lifecycle == "InService" || self.lifecycle.starts_with("Pending")
+    }
+
+    /// Whether it is on its way out, from its group or from the pool.
+    pub fn leaves(&self) -> bool {
+        self.lifecycle.trim_start_matches("Warmed:").starts_with("Terminat")
     }
 
     /// Whether it is in the group's warm pool, or on its way there or out of the world from there.

@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use super::spec::Tags;
 
+pub use groups::*;
+
 /// One page of a describe call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -24,6 +26,8 @@ macro_rules! view {
         }
     };
 }
+
+mod groups;
 
 view! {
     /// A tag.
@@ -215,13 +219,30 @@ view! {
 
 view! {
     /// A status check.
-    CheckView { status: String = "status" }
+    CheckView { status: String = "status", details: Vec<CheckDetailView> = "details" }
+}
+
+view! {
+    /// What a status check looked at.
+    CheckDetailView {
+        name: String = "name", status: String = "status",
+        #[serde(skip_serializing_if = "Option::is_none")] since: Option<String> = "impairedSince",
+    }
+}
+
+view! {
+    /// A scheduled event.
+    StatusEventView {
+        id: String = "instanceEventId", code: String = "code", description: String = "description",
+        not_before: String = "notBefore", not_after: String = "notAfter",
+    }
 }
 
 view! {
     /// An instance's status checks.
     InstanceStatusView {
-        instance: String = "instanceId", zone: String = "availabilityZone", state: StateView = "instanceState",
+        instance: String = "instanceId", zone: String = "availabilityZone",
+        events: Vec<StatusEventView> = "eventsSet", state: StateView = "instanceState",
         system: CheckView = "systemStatus", checks: CheckView = "instanceStatus", ebs: CheckView = "attachedEbsStatus",
     }
 }
@@ -262,6 +283,14 @@ view! {
 }
 
 view! {
+    /// What an instance wrote to its serial console, in base64.
+    ConsoleView {
+        instance: String = "instanceId", timestamp: String = "timestamp",
+        #[serde(skip_serializing_if = "Option::is_none")] output: Option<String> = "output",
+    }
+}
+
+view! {
     /// A launch template.
     TemplateView {
         id: String = "launchTemplateId", name: String = "launchTemplateName", create_time: String = "createTime",
@@ -273,59 +302,6 @@ view! {
     /// An instance's change of state.
     StateChangeView {
         instance: String = "instanceId", current: StateView = "currentState", previous: StateView = "previousState",
-    }
-}
-
-view! {
-    /// A launch template as a group names it.
-    GroupTemplateView { id: String = "LaunchTemplateId", name: String = "LaunchTemplateName", version: String = "Version" }
-}
-
-view! {
-    /// An instance as Auto Scaling shows it; inside its group the group's name is not said again.
-    GroupInstanceView {
-        instance: String = "InstanceId", instance_type: String = "InstanceType",
-        #[serde(skip_serializing_if = "Option::is_none")] group: Option<String> = "AutoScalingGroupName",
-        zone: String = "AvailabilityZone", lifecycle: String = "LifecycleState", health: String = "HealthStatus",
-        #[serde(skip_serializing_if = "Option::is_none")] configuration: Option<String> = "LaunchConfigurationName",
-        #[serde(skip_serializing_if = "Option::is_none")] template: Option<GroupTemplateView> = "LaunchTemplate",
-        protected: bool = "ProtectedFromScaleIn",
-    }
-}
-
-view! {
-    /// A tag of a group.
-    GroupTagView {
-        resource: String = "ResourceId", resource_type: String = "ResourceType", key: String = "Key", value: String = "Value",
-        propagate: bool = "PropagateAtLaunch",
-    }
-}
-
-view! {
-    /// A suspended process.
-    SuspendedView { process: String = "ProcessName", reason: String = "SuspensionReason" }
-}
-
-view! {
-    /// A group.
-    GroupView {
-        name: String = "AutoScalingGroupName", arn: String = "AutoScalingGroupARN",
-        #[serde(skip_serializing_if = "Option::is_none")] configuration: Option<String> = "LaunchConfigurationName",
-        #[serde(skip_serializing_if = "Option::is_none")] template: Option<GroupTemplateView> = "LaunchTemplate",
-        min: u32 = "MinSize", max: u32 = "MaxSize", desired: u32 = "DesiredCapacity", cooldown: u32 = "DefaultCooldown",
-        zones: Vec<String> = "AvailabilityZones", health_check_type: String = "HealthCheckType",
-        grace: u64 = "HealthCheckGracePeriod", instances: Vec<GroupInstanceView> = "Instances",
-        created: String = "CreatedTime", suspended: Vec<SuspendedView> = "SuspendedProcesses",
-        subnets: String = "VPCZoneIdentifier", tags: Vec<GroupTagView> = "Tags",
-        #[serde(skip_serializing_if = "Option::is_none")] status: Option<String> = "Status",
-    }
-}
-
-view! {
-    /// An activity of a group.
-    ActivityView {
-        id: String = "ActivityId", group: String = "AutoScalingGroupName", description: String = "Description",
-        cause: String = "Cause", start: String = "StartTime", status: String = "StatusCode", progress: u32 = "Progress",
     }
 }
 

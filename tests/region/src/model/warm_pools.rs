@@ -17,7 +17,8 @@ impl PoolState {
 
 impl Group {
     pub(super) fn lacks_warmed(&self) -> bool {
-        let warmed = self.members.values().filter(|member| member.is_warmed()).count();
+        let stays = |member: &&Member| member.is_warmed() && !member.leaves();
+        let warmed = self.members.values().filter(stays).count();
         self.warm_pool.is_some_and(|pool| warmed < pool.size as usize)
     }
 
@@ -47,9 +48,13 @@ impl Region {
             member.target = state.lifecycle().into();
             member.target_from = now;
             member.in_service_at = None;
+            member.actions.clear();
         });
         self.record(Event::LifecycleState { instance: id.to_owned(), state: "Warmed:Pending".into() });
-        self.warmed_up(id);
+        let instance = self.instances.get(id).map(Versioned::get);
+        if instance.is_some_and(|instance| instance.state == InstanceState::Running) {
+            self.enters_pool(id);
+        }
     }
 
     /// The group grows by an instance of its warm pool: `Pending` with the target `InService`, started where it was
@@ -72,6 +77,7 @@ impl Region {
             left = member.is_warmed();
             if left {
                 member.lifecycle = "Pending".into();
+                member.actions.clear();
                 member.target = "InService".into();
                 member.target_from = now;
             }
@@ -91,13 +97,18 @@ impl Region {
     /// An instance of the pool runs for the first time: it stays so, or is stopped.
     pub(super) fn warmed_up(&mut self, id: &str) {
         let running = |instance: &Versioned<Instance>| instance.get().state == InstanceState::Running;
-        let group = self.groups.values().find(|group| group.members.contains_key(id));
-        let Some((group, member)) = group.and_then(|group| Some((group, group.members.get(id)?))) else {
-            return;
-        };
+        let Some(member) = self.groups.values().find_map(|group| group.members.get(id)) else { return };
         if member.lifecycle != "Warmed:Pending" || !self.instances.get(id).is_some_and(running) {
             return;
         }
+        // User guide, lifecycle hooks with a warm pool: the launching hook fires here, and again on the way into service.
+        if !self.hooks_hold(id, Transition::Launching, "Warmed:Pending:Wait") {
+            self.enters_pool(id);
+        }
+    }
+
+    pub(super) fn enters_pool(&mut self, id: &str) {
+        let Some(group) = self.groups.values().find(|group| group.members.contains_key(id)) else { return };
         match group.warm_pool.unwrap_or_default().state {
             PoolState::Running => self.waits_in_pool(id, PoolState::Running),
             PoolState::Stopped | PoolState::Hibernated => self.stop_instance(id),
@@ -110,7 +121,7 @@ impl Region {
         let Some(group) = group else { return };
         let state = group.warm_pool.map(|pool| pool.state);
         match (group.members.get(id).map(|member| member.lifecycle.as_str()), state) {
-            (Some("Warmed:Pending"), Some(state)) => self.waits_in_pool(id, state),
+            (Some("Warmed:Pending" | "Warmed:Pending:Proceed"), Some(state)) => self.waits_in_pool(id, state),
             (Some("Pending"), Some(_)) => self.start_instance(id),
             _ => {}
         }

@@ -5,12 +5,19 @@
 //! · `POST instances/<id>/lifecycle?state=Standby` · `POST instances/<id>/enter-warm-pool?state=Stopped`
 //! · `POST instances/<id>/leave-warm-pool` · `POST groups` · `POST stacks` · `POST stacks/<name>/update`
 //! · `DELETE stacks/<name>?retain=true`
+//! · `POST instances/<id>/interrupt-spot?action=terminate` · `POST instances/<id>/recommend-rebalance`
+//! · `POST instances/<id>/events` (an `EventSpec`) · `DELETE instances/<id>/events/<event>`
+//! · `POST instances/<id>/checks` (a `ChecksChange`)
+//! · `POST instances/<id>/console` (text)
 //! · `POST volumes/<id>` (a `VolumeChange`) · `POST enis/<id>` (an `EniChange`)
 
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::model::{EniChange, Fault, GroupSpec, PoolState, Region, StackSpec, UpdateSpec, VolumeChange};
+use crate::model::{
+    ChecksChange, EniChange, EventSpec, Fault, GroupSpec, PoolState, Region, SpotAction, StackSpec,
+    UpdateSpec, VolumeChange,
+};
 
 use super::{Asked, Params, Reply, Served};
 
@@ -99,6 +106,36 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
         ("POST", ["stacks", name, "update"]) => {
             with_body(served, asked, |region, spec: UpdateSpec| region.update_stack(name, spec))
         }
+        ("POST", ["instances", id, "interrupt-spot"]) => {
+            let action = params.get("action").unwrap_or("terminate");
+            let Ok(action) = serde_json::from_value::<SpotAction>(json!(action)) else {
+                return refused(400, "an interruption's action is terminate, stop or hibernate");
+            };
+            if served.with(|region| region.interrupt_spot(id, action)) {
+                done()
+            } else {
+                refused(404, "no such instance that runs and is not interrupted yet")
+            }
+        }
+        ("POST", ["instances", id, "checks"]) => {
+            changed_by_body(served, asked, "no such instance", |region, change: ChecksChange| {
+                region.set_checks(id, &change)
+            })
+        }
+        ("POST", ["instances", id, "console"]) => {
+            let text = String::from_utf8_lossy(&asked.body);
+            let known = served.with(|region| region.write_console(id, &text));
+            if known { done() } else { refused(404, "no such instance") }
+        }
+        ("POST", ["instances", id, "events"]) => {
+            changed_by_body(served, asked, "no such instance", |region, spec: EventSpec| {
+                region.schedule_event(id, spec).is_some()
+            })
+        }
+        ("DELETE", ["instances", id, "events", event]) => {
+            let known = served.with(|region| region.cancel_event(id, event));
+            if known { done() } else { refused(404, "no such event that has not begun") }
+        }
         ("POST", ["instances", id, what]) => {
             let act: fn(&mut Region, &str) = match *what {
                 "terminate" => Region::terminate_instance,
@@ -106,6 +143,7 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 "reboot" => Region::reboot_instance,
                 "stop" => Region::stop_instance,
                 "start" => Region::start_instance,
+                "recommend-rebalance" => |region, id| _ = region.recommend_rebalance(id),
                 "leave-warm-pool" => Region::leave_warm_pool,
                 "enter-warm-pool" => {
                     let state = params.get("state").unwrap_or("Stopped");
@@ -123,7 +161,8 @@ pub(super) fn answer(served: &Served, asked: &Asked) -> Reply {
                 _ => {
                     return refused(
                         404,
-                        "an instance can terminate, fail, reboot, stop, start, enter-warm-pool, leave-warm-pool or \
+                        "an instance can terminate, fail, reboot, stop, start, enter-warm-pool, leave-warm-pool, \
+                         interrupt-spot, recommend-rebalance, have events, checks, a console or \
                          have a lifecycle",
                     );
                 }

@@ -113,6 +113,11 @@ pub(super) fn request(params: &Params) -> Result<Option<Request>, Refusal> {
         "RebootInstances" => Request::RebootInstances(instances()?),
         "StopInstances" => Request::StopInstances(instances()?),
         "StartInstances" => Request::StartInstances(instances()?),
+        "GetConsoleOutput" => Request::GetConsoleOutput(ConsoleRequest {
+            instance: params.required("InstanceId")?,
+            latest: params.flag("Latest")?,
+            dry_run,
+        }),
         _ => return Ok(None),
     }))
 }
@@ -284,6 +289,7 @@ pub(super) fn body(answer: Answer, account: &str) -> Value {
         Answer::Eni(view) => json!({ "networkInterface": view }),
         Answer::Subnet(view) => json!({ "subnet": view }),
         Answer::Template(view) => json!({ "launchTemplate": view }),
+        Answer::Console(view) => json!(view),
         Answer::StateChanges(changes) => json!({ "instancesSet": changes }),
         _ => json!({ "return": true }),
     }

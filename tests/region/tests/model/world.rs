@@ -100,6 +100,18 @@ impl World {
         self.region.detach_network_interface(&Caller::admin(), request)
     }
 
+    /// A value of an instance's metadata, or the status that came instead.
+    pub(crate) fn meta(&mut self, instance: &str, path: &str) -> Result<String, u16> {
+        let mut ask = |method: &str, path: &str, name: &str, value: &str| {
+            let headers = [(name.to_owned(), value.to_owned())];
+            self.region.imds(instance, &ImdsRequest { method, path, headers: &headers })
+        };
+        let token = ask("PUT", "/latest/api/token", "X-aws-ec2-metadata-token-ttl-seconds", "60").body;
+        let path = format!("/latest/meta-data/{path}");
+        let answer = ask("GET", &path, "X-aws-ec2-metadata-token", &token);
+        if answer.status == 200 { Ok(answer.body) } else { Err(answer.status) }
+    }
+
     /// The state of a volume, and of its one attachment, as describe calls show them.
     pub(crate) fn seen(&mut self, volume: &str) -> (String, Option<String>) {
         let request = DescribeRequest { ids: vec![volume.into()], ..DescribeRequest::default() };
