@@ -19,7 +19,7 @@ pub use managers::Managers;
 pub use network::{Network, NetworkError, Reached};
 pub use registrations::{RegisterError, Registrations};
 pub use service::{Service, ServiceError, Unit, UnitState};
-pub use signals::{Receipt, SignalError, Signals, Transition};
+pub use signals::{Hook, Receipt, SignalError, Signals, Transition};
 pub use timeline::Timeline;
 
 use std::sync::Arc;

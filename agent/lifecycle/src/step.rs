@@ -71,6 +71,8 @@ impl Step {
             Self::Ready => "see the service ready",
             Self::Signal => "tell the outcome",
             Self::Unwind => "give the slot back",
+            Self::Leave => "see that the cluster can do without this broker",
+            Self::Stop => "stop the service",
         }
     }
 }

@@ -8,8 +8,8 @@ use crate::world::World;
 use crate::zookeeper::Op;
 use berth_plan::config::{Config, Layers};
 use region::model::{
-    EniSpec, GroupSpec, LaunchData, LaunchSource, LaunchSpec, Region, Settings, StackSpec, SubnetSpec, Tags,
-    VolumeSpec,
+    EniSpec, GroupSpec, HookSpec, LaunchData, LaunchSource, LaunchSpec, Region, Settings, StackSpec,
+    SubnetSpec, Tags, VolumeSpec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub struct Scene {
     pub ipv6_only: bool,
     /// Processes of the group that are suspended.
     pub suspended: Vec<String>,
+    /// Life-cycle hooks of the group.
+    pub hooks: Vec<HookSpec>,
 }
 
 impl Default for Scene {
@@ -91,6 +93,7 @@ impl Default for Scene {
             instance_type: "m5.large",
             ipv6_only: false,
             suspended: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 }
@@ -212,6 +215,7 @@ impl Scene {
             launch: LaunchSource::Template(data),
             health_check_grace: 300_000,
             suspended: self.suspended.clone(),
+            hooks: self.hooks.clone(),
             ..Default::default()
         });
     }

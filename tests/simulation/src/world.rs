@@ -9,7 +9,6 @@ use crate::runs::Runs;
 use crate::scene::Rules;
 use crate::zookeeper::Tree;
 use crate::{laws, react};
-use berth_lifecycle::ports::Transition;
 use region::model::Region;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, Weak};
@@ -45,8 +44,6 @@ pub struct State {
     pub trace: Vec<String>,
     /// Instance, kernel boot, and the outcome it told: one for every call that got an answer, refused ones too.
     pub told: Vec<(String, u32, String)>,
-    /// Hooks that were completed: by whom, which, and whether with CONTINUE.
-    pub hooks: Vec<(String, Transition, bool)>,
     /// By instance and kernel boot, the outcomes that were told or carried out.
     pub(crate) outcomes: BTreeMap<(String, u32), BTreeSet<String>>,
     /// The transaction up to which claims were judged.
@@ -142,7 +139,6 @@ impl World {
                 violations: BTreeSet::new(),
                 trace: Vec::new(),
                 told: Vec::new(),
-                hooks: Vec::new(),
                 outcomes: BTreeMap::new(),
                 judged: 0,
                 formats: 0,

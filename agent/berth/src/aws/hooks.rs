@@ -2,17 +2,9 @@
 
 use super::refused;
 use super::signals::Listeners;
-use berth_lifecycle::ports::{CloudError, Receipt, SignalError, Transition};
+use berth_lifecycle::ports::{CloudError, Hook, Receipt, SignalError, Transition};
 use berth_plan::listeners::{Call, Meaning, meaning, shown};
-
-/// What is said to a hook.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Word {
-    /// CompleteLifecycleAction: CONTINUE where it proceeds, else ABANDON.
-    Complete { proceed: bool },
-    /// RecordLifecycleActionHeartbeat.
-    Extend,
-}
+use std::time::Duration;
 
 /// As Auto Scaling names it (API reference, LifecycleHook, LifecycleTransition).
 fn name(transition: Transition) -> &'static str {
@@ -32,56 +24,47 @@ fn judged(error: &CloudError) -> Result<Receipt, SignalError> {
 }
 
 impl Listeners {
-    /// Says it to every hook of the transition. Heard where one heard it; the first failure is told once all were tried.
-    pub(super) async fn each_hook(&self, transition: Transition, word: Word) -> Result<Receipt, SignalError> {
-        let Some(group) = self.group().await? else {
-            return Ok(Receipt::Nobody("this instance belongs to no Auto Scaling group".to_owned()));
+    pub(super) async fn hooks_of(&self, transition: Transition) -> Result<Vec<Hook>, SignalError> {
+        let Some(group) = self.group().await? else { return Ok(Vec::new()) };
+        let answer = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(&group).send().await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let judged = judged(&refused(format!("DescribeLifecycleHooks of {group}"), error));
+                return judged.map(|_| Vec::new());
+            }
         };
-        let hooks = match self.hooks(&group, transition).await {
-            Ok(hooks) => hooks,
-            Err(error) => return judged(&error),
-        };
-        let mut receipt = Receipt::Nobody(format!("group {group} has no hook for {}", name(transition)));
-        let mut failed = None;
-        for hook in hooks {
-            match self.say(&group, &hook, word).await {
-                Ok(Receipt::Heard) => receipt = Receipt::Heard,
-                Ok(nobody) if receipt != Receipt::Heard => receipt = nobody,
-                Ok(_) => {}
-                Err(error) => failed = failed.or(Some(error)),
+        let hooks = answer.lifecycle_hooks().iter();
+        let hooks = hooks.filter(|hook| hook.lifecycle_transition() == Some(name(transition)));
+        let read = hooks.filter_map(|hook| {
+            let seconds = u64::try_from(hook.heartbeat_timeout()?).ok()?;
+            let (name, timeout) = (hook.lifecycle_hook_name()?.to_owned(), Duration::from_secs(seconds));
+            Some(Hook { name, group: group.clone(), timeout })
+        });
+        Ok(read.collect())
+    }
+
+    pub(super) async fn complete(&self, hook: &Hook, proceed: bool) -> Result<Receipt, SignalError> {
+        let (me, Hook { name, group, .. }) = (self.me.as_str(), hook);
+        let result = if proceed { "CONTINUE" } else { "ABANDON" };
+        let call = self.autoscaling.complete_lifecycle_action().auto_scaling_group_name(group);
+        let call = call.lifecycle_hook_name(name).instance_id(me).lifecycle_action_result(result);
+        match call.send().await {
+            Ok(_) => Ok(Receipt::Heard),
+            Err(error) => {
+                judged(&refused(format!("CompleteLifecycleAction {result} of {name} for {me}"), error))
             }
         }
-        failed.map_or(Ok(receipt), Err)
     }
 
-    /// Asked for at every transition: a hook may be younger than the group (kops #16583).
-    async fn hooks(&self, group: &str, transition: Transition) -> Result<Vec<String>, CloudError> {
-        let answer = self.autoscaling.describe_lifecycle_hooks().auto_scaling_group_name(group).send().await;
-        let answer = answer.map_err(|error| refused(format!("DescribeLifecycleHooks of {group}"), error))?;
-        let of = |hook: &&aws_sdk_autoscaling::types::LifecycleHook| {
-            hook.lifecycle_transition() == Some(name(transition))
-        };
-        let names = answer.lifecycle_hooks().iter().filter(of).filter_map(|hook| hook.lifecycle_hook_name());
-        Ok(names.map(str::to_owned).collect())
-    }
-
-    async fn say(&self, group: &str, hook: &str, word: Word) -> Result<Receipt, SignalError> {
-        let (client, me) = (&self.autoscaling, self.me.as_str());
-        let told = match word {
-            Word::Complete { proceed } => {
-                let result = if proceed { "CONTINUE" } else { "ABANDON" };
-                let call = client.complete_lifecycle_action().auto_scaling_group_name(group);
-                let call = call.lifecycle_hook_name(hook).instance_id(me).lifecycle_action_result(result);
-                let what = format!("CompleteLifecycleAction {result} of {hook} for {me}");
-                call.send().await.map(drop).map_err(|error| refused(what, error))
+    pub(super) async fn extend(&self, hook: &Hook) -> Result<Receipt, SignalError> {
+        let (me, Hook { name, group, .. }) = (self.me.as_str(), hook);
+        let call = self.autoscaling.record_lifecycle_action_heartbeat().auto_scaling_group_name(group);
+        match call.lifecycle_hook_name(name).instance_id(me).send().await {
+            Ok(_) => Ok(Receipt::Heard),
+            Err(error) => {
+                judged(&refused(format!("RecordLifecycleActionHeartbeat of {name} for {me}"), error))
             }
-            Word::Extend => {
-                let call = client.record_lifecycle_action_heartbeat().auto_scaling_group_name(group);
-                let call = call.lifecycle_hook_name(hook).instance_id(me);
-                let what = format!("RecordLifecycleActionHeartbeat of {hook} for {me}");
-                call.send().await.map(drop).map_err(|error| refused(what, error))
-            }
-        };
-        told.map_or_else(|error| judged(&error), |()| Ok(Receipt::Heard))
+        }
     }
 }

@@ -3,7 +3,6 @@
 //! SignalResource goes out signed by the role; where the role may not, by the instance's identity document, as
 //! cfn-signal does (`Authorization: CFN_V1`), which needs no permission.
 
-use super::hooks::Word;
 use super::{NO_CREDENTIALS, chain, refused};
 use crate::aws::tags::MyTags;
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::types::ResourceSignalStatus;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use berth_lifecycle::ports::{Cloud, Receipt, SignalError, Signals, Transition};
+use berth_lifecycle::ports::{Cloud, Hook, Receipt, SignalError, Signals, Transition};
 use berth_plan::config::{Config, Telling};
 use berth_plan::listeners::{Call, Meaning, meaning, shown};
 use berth_plan::{Domain, InstanceId, Region};
@@ -193,12 +192,16 @@ impl Signals for Listeners {
         }
     }
 
-    async fn complete_hook(&self, transition: Transition, proceed: bool) -> Result<Receipt, SignalError> {
-        self.each_hook(transition, Word::Complete { proceed }).await
+    async fn hooks(&self, transition: Transition) -> Result<Vec<Hook>, SignalError> {
+        self.hooks_of(transition).await
     }
 
-    async fn extend_hook(&self, transition: Transition) -> Result<Receipt, SignalError> {
-        self.each_hook(transition, Word::Extend).await
+    async fn complete_hook(&self, hook: &Hook, proceed: bool) -> Result<Receipt, SignalError> {
+        self.complete(hook, proceed).await
+    }
+
+    async fn extend_hook(&self, hook: &Hook) -> Result<Receipt, SignalError> {
+        self.extend(hook).await
     }
 
     async fn health(&self, healthy: bool) -> Result<Receipt, SignalError> {

@@ -1,6 +1,7 @@
 //! CloudFormation and Auto Scaling, as listeners.
 
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// A telling that did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,18 +32,31 @@ pub enum Transition {
     Terminating,
 }
 
+/// A life-cycle hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// For how long it waits for a word; each heartbeat begins that anew.
+    pub timeout: Duration,
+}
+
 /// The listeners. Each call may be repeated: the same word of the same instance counts once.
 #[async_trait]
 pub trait Signals: Send + Sync {
     /// SignalResource of this instance.
     async fn outcome(&self, success: bool) -> Result<Receipt, SignalError>;
 
-    /// CompleteLifecycleAction of every hook of this transition that the group has: CONTINUE, or ABANDON. Nobody where the
-    /// instance is in no group, the group has no such hook, or none waits now.
-    async fn complete_hook(&self, transition: Transition, proceed: bool) -> Result<Receipt, SignalError>;
+    /// DescribeLifecycleHooks: those of this instance's group that hold up this transition. None outside a group.
+    async fn hooks(&self, transition: Transition) -> Result<Vec<Hook>, SignalError>;
 
-    /// RecordLifecycleActionHeartbeat of the same hooks: their time-outs begin anew.
-    async fn extend_hook(&self, transition: Transition) -> Result<Receipt, SignalError>;
+    /// CompleteLifecycleAction of this instance: CONTINUE where it proceeds, else ABANDON. Nobody where none waits now.
+    async fn complete_hook(&self, hook: &Hook, proceed: bool) -> Result<Receipt, SignalError>;
+
+    /// RecordLifecycleActionHeartbeat of this instance: the time-out begins anew. Nobody as above.
+    async fn extend_hook(&self, hook: &Hook) -> Result<Receipt, SignalError>;
 
     /// SetInstanceHealth of this instance, Healthy or Unhealthy, `ShouldRespectGracePeriod=false`.
     async fn health(&self, healthy: bool) -> Result<Receipt, SignalError>;

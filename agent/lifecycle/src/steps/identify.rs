@@ -44,6 +44,11 @@ fn unfit(sentence: String) -> Trouble {
     Trouble::new(STEP, Kind::Configuration, sentence)
 }
 
+/// Whether Auto Scaling prepares this instance for a warm pool: its hook there waits for a word, and not for a slot.
+pub(crate) fn is_for_warm_pool(me: &Me) -> bool {
+    me.target_state.as_ref().is_some_and(LifecycleState::is_warmed)
+}
+
 /// Why this instance takes no slot: it was released; none where it was not.
 pub(crate) fn is_released(boot: &Boot) -> Result<Option<String>, Trouble> {
     let (host, me) = (boot.ports.host.as_ref(), &boot.me);

@@ -3,14 +3,17 @@
 use super::on_trouble::{After, settle};
 use crate::parts::repeated::Repeated;
 use crate::parts::stray_attachments;
+use crate::ports::Transition;
 use crate::steps::{
-    attach_eni, attach_volume, bring_up_storage, configure_network, has_signalled_success, is_released,
-    prove_identity, refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy,
-    wait_until_in_service, wait_until_ready, write_configuration, write_intent,
+    attach_eni, attach_volume, bring_up_storage, complete_hooks, configure_network, find_hooks,
+    has_signalled_success, is_for_warm_pool, is_released, keep_hooks_waiting, prove_identity, refuse_unfit,
+    repair_network, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
+    wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
-use futures_util::future::try_join;
+use futures_util::future::{Either, join, select, try_join};
+use std::pin::pin;
 
 /// How a boot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,15 @@ pub enum Ended {
 /// Boots: takes the slot, brings what belongs to it, starts the service, tells the truth. Safe to run again after a
 /// crash between any two lines.
 pub async fn boot(boot: &Boot) -> Ended {
+    let kept = pin!(keep_hooks_waiting(boot, Transition::Launching));
+    match select(pin!(tried(boot)), kept).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), _)) => unreachable!("heartbeats do not end by themselves"),
+    }
+}
+
+/// Attempt after attempt, until one ends well or there is nothing more to try.
+async fn tried(boot: &Boot) -> Ended {
     let mut met = Repeated::default();
     loop {
         let trouble = match attempt(boot).await {
@@ -50,6 +62,9 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
     if let Some(why) = is_released(boot)? {
         return Ok(Ended::NotNow(why));
     }
+    if is_for_warm_pool(&boot.me) {
+        complete_hooks(boot, find_hooks(boot, Transition::Launching).await, true).await;
+    }
     if let Some(why) = wait_until_in_service(boot).await? {
         return Ok(Ended::NotNow(why));
     }
@@ -73,7 +88,11 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
     if has_signalled_success(boot) {
         return Ok(Ended::Ready(held.slot.id));
     }
-    timed(boot, Step::Ready, wait_until_ready(boot, &held, &registration)).await?;
+    let ready = timed(boot, Step::Ready, wait_until_ready(boot, &held, &registration));
+    let (ready, hooks) = join(ready, find_hooks(boot, Transition::Launching)).await;
+    ready?;
+    // Before the signal, whose note ends the boot: a run that is cut between the two says both again.
+    complete_hooks(boot, hooks, true).await;
     timed(boot, Step::Signal, signal_success(boot)).await?;
     take_back_unhealthy(boot).await;
     stray_attachments::at_the_end(boot, held.slot.id).await;

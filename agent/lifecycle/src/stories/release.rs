@@ -7,14 +7,17 @@
 use super::unwind::{Unwound, Why, undo_on_host_without_claims, unwind};
 use crate::parts::released::{Released, forget_release, mark_released};
 use crate::parts::settled;
-use crate::ports::{Host, HostError};
+use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::steps::{
-    complete_terminate_hook, stop_service, wait_for_mount_users, wait_until_deregistered, wait_until_spared,
+    complete_hooks, find_hooks, keep_hooks_waiting, stop_service, wait_for_mount_users,
+    wait_until_deregistered, wait_until_spared,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
 use berth_plan::service::leaving::Haste;
+use futures_util::future::{Either, select};
+use std::pin::pin;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -41,14 +44,18 @@ pub enum Ended {
 /// Lets go of this instance's slot, then tells the terminate hook. That is told on its own time, CONTINUE also where
 /// something is left: the instance goes all the same.
 pub async fn release(boot: &Boot, request: &Request) -> Ended {
-    let ended = match leave(boot, request).await {
+    let left = pin!(leave(boot, request));
+    let kept = pin!(keep_hooks_waiting(boot, Transition::Terminating));
+    let left = match select(left, kept).await {
+        Either::Left((left, _)) => left,
+        Either::Right(((), _)) => unreachable!("heartbeats do not end by themselves"),
+    };
+    let ended = match left {
         Ok(id) => Ended::Released(id),
         Err(Left::Untouched(trouble)) => return Ended::Stayed(trouble.sentence),
         Err(Left::Partly(sentence)) => Ended::Partly(sentence),
     };
-    if let Some(untold) = complete_terminate_hook(boot).await {
-        tracing::warn!("the terminate hook was not completed: {untold}");
-    }
+    complete_hooks(boot, find_hooks(boot, Transition::Terminating).await, true).await;
     ended
 }
 

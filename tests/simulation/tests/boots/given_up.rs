@@ -1,6 +1,6 @@
 //! Boots that end without a slot.
 
-use crate::{actions, gave_up, ready};
+use crate::{actions, gave_up, group_words, ready};
 use berth_plan::records::{Intent, VERSION};
 use simulation::claims::node;
 use simulation::zookeeper::Op;
@@ -35,7 +35,7 @@ fn more_instances_than_slots_the_rest_wait_and_tell_failure_at_the_deadline() {
                 assert_eq!(settled.slot, None);
                 let told = actions(&world, &instance, "cloudformation");
                 assert_eq!(
-                    (told.len(), actions(&world, &instance, "autoscaling").last()),
+                    (told.len(), group_words(&world, &instance).last()),
                     (1, Some(&"SetInstanceHealth".to_owned()))
                 );
             } else {
@@ -61,7 +61,7 @@ fn zookeeper_away_before_a_slot_is_told_at_the_deadline_is_never_unhealthy_and_e
         assert_eq!(run.exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!((settled.told, settled.slot), (vec!["FAILURE".to_owned()], Some(0)));
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(group_words(&world, &instance), [""; 0]);
         world.assert_lawful();
     });
 }
@@ -100,7 +100,7 @@ fn a_lock_that_is_never_given_back_is_told_at_the_deadline_with_its_owner_and_en
         });
         assert_eq!(queue, ["n-0000000000"], "its own place is given back");
         assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on");
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(group_words(&world, &instance), [""; 0]);
         world.with(|s| s.zk.end(owner));
         assert_eq!(run.exit().await, ready(0));
         assert_eq!(world.with(|s| Settled::of(s, &instance)).told, ["FAILURE"]);
@@ -125,7 +125,7 @@ fn an_attach_that_is_throttled_until_the_deadline_is_no_reason_to_be_unhealthy()
         assert_eq!(run.exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!(settled.told, ["FAILURE"]);
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(group_words(&world, &instance), [""; 0]);
         world.assert_lawful();
     });
 }
@@ -188,7 +188,7 @@ fn a_deadline_that_passes_between_two_tries_is_their_troubles() {
             let settled = world.with(|s| Settled::of(s, &instance));
             assert_eq!(gave_up(&exit), Some(78), "{action}, {left} ms: {exit:?}\n{trace}");
             assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]), "{action}");
-            assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0], "{action}, {left} ms");
+            assert_eq!(group_words(&world, &instance), [""; 0], "{action}, {left} ms");
             world.assert_lawful();
         });
     }
@@ -209,7 +209,7 @@ fn zookeeper_away_after_the_start_is_waited_out_past_the_deadline() {
         assert_eq!(run.exit().await, ready(0));
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!(settled.told, ["SUCCESS"]);
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(group_words(&world, &instance), [""; 0]);
         world.assert_lawful();
     });
 }
@@ -229,7 +229,7 @@ fn a_holder_waits_out_a_zookeeper_that_is_away_after_its_reboot() {
         assert!(world.with(|s| s.runs.live.contains_key(&instance)), "it goes on past every deadline");
         world.with(|s| s.zk.down = false);
         assert_eq!(run.exit().await, ready(0));
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(group_words(&world, &instance), [""; 0]);
         world.assert_lawful();
     });
 }
@@ -248,7 +248,7 @@ fn an_attachment_that_is_stuck_is_unwound_at_the_deadline_and_the_instance_calle
         let settled = world.with(|s| Settled::of(s, &instance));
         assert_eq!((settled.slot, settled.told), (None, vec!["FAILURE".to_owned()]));
         assert_eq!(world.with(|s| s.region.brought_to(&instance)), (vec![], vec![]));
-        assert!(actions(&world, &instance, "autoscaling").contains(&"SetInstanceHealth".to_owned()));
+        assert!(group_words(&world, &instance).contains(&"SetInstanceHealth".to_owned()));
         world.assert_lawful();
     });
 }

@@ -7,6 +7,7 @@ mod defects;
 mod empty_starts;
 mod given_up;
 mod groups;
+mod hooks;
 mod killed;
 mod mishaps;
 mod plan;
@@ -72,6 +73,12 @@ fn actions(world: &Arc<World>, instance: &str, of: &str) -> Vec<String> {
         });
         journal.collect()
     })
+}
+
+/// What an instance told its group: every call of Auto Scaling but the questions.
+fn group_words(world: &Arc<World>, instance: &str) -> Vec<String> {
+    let calls = actions(world, instance, "autoscaling").into_iter();
+    calls.filter(|action| !action.starts_with("Describe")).collect()
 }
 
 /// What an undisturbed boot of a scene leaves behind, and the names of its calls.

@@ -1,7 +1,7 @@
 //! Letting go for good: what a release waits for, what it leaves, and that it may be cut anywhere.
 
 use crate::{ready, the_instance};
-use berth_lifecycle::ports::{MountUser, Transition, UnitState};
+use berth_lifecycle::ports::{MountUser, UnitState};
 use berth_lifecycle::stories::boot::Ended as Booted;
 use berth_lifecycle::stories::release::{Ended, Request};
 use berth_plan::BrokerId;
@@ -41,7 +41,7 @@ fn one() -> Scene {
 }
 
 #[test]
-fn a_release_leaves_nothing_and_completes_the_hook() {
+fn a_release_leaves_nothing() {
     simulate(async {
         let world = one().open();
         let instance = the_instance(&world).await;
@@ -49,7 +49,6 @@ fn a_release_leaves_nothing_and_completes_the_hook() {
         assert_eq!(release(&world, &instance, Haste::Patient).await, released(0));
         world.with(|s| {
             assert_let_go(s, &instance);
-            assert_eq!(s.hooks, [(instance.clone(), Transition::Terminating, true)]);
         });
         world.assert_lawful();
     });
@@ -113,7 +112,6 @@ fn a_broker_that_is_needed_stays_and_says_for_which_partitions() {
         assert!(why.contains("nothing was stopped"), "{why}");
         let settled = world.with(|s| Settled::of(s, &instances[0]));
         assert_eq!((settled.slot, settled.unit, settled.registered), (Some(0), UnitState::Active, true));
-        assert!(world.with(|s| s.hooks.is_empty()), "an instance that stays completes no hook");
     });
 }
 
@@ -182,7 +180,6 @@ fn with_zookeeper_away_the_service_ends_cleanly_and_what_is_attached_stays() {
                 (UnitState::Inactive, None)
             );
             assert_eq!(s.region.brought_to(&instance).0.len(), 1);
-            assert_eq!(s.hooks.len(), 1);
             s.zk.down = false;
         });
         assert_eq!(release(&world, &instance, Haste::Bounded).await, released(0));

@@ -47,7 +47,7 @@ fn an_undisturbed_boot_calls_ec2_six_times() {
             "DescribeVolumes",
         ];
         assert_eq!(actions(&world, &instance, "ec2"), expected);
-        assert_eq!(actions(&world, &instance, "autoscaling"), [""; 0]);
+        assert_eq!(actions(&world, &instance, "autoscaling"), ["DescribeLifecycleHooks"]);
         assert_eq!(actions(&world, &instance, "cloudformation"), ["SignalResource"]);
     });
 }
