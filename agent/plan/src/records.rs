@@ -1,9 +1,10 @@
-//! The records of a cluster's slots: claims, intents and faults.
+//! The records of a cluster and its slots: claims, intents, faults, and the replacement permit.
 
 mod claim;
 mod codec;
 mod fault;
 mod intent;
+mod permit;
 mod reset;
 mod revision;
 
@@ -11,6 +12,7 @@ pub use claim::{Claim, DiskRecord, HISTORY, Holder, Owner, Registered, Started, 
 pub use codec::{Unreadable, VERSION};
 pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;
+pub use permit::{Permit, PermitState, Reason, Replacement, Taking};
 pub use reset::Reset;
 pub use revision::Revision;
 
