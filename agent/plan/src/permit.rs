@@ -12,7 +12,8 @@ mod lost_peer;
 pub use ask::{Ask, Asker, Case, Progress, ask};
 pub use end::{End, end};
 pub use look::{
-    Fleet, Group, Health, Life, Look, SlotNow, Stands, Storm, Subject, explained, is_registered_itself, storm,
+    Fleet, Group, Health, Life, Look, SlotNow, Stands, Storm, Subject, explained, holds_back,
+    is_registered_itself, storm,
 };
 pub use lost_peer::{Evidence, UNREGISTERED_FOR, Witness, may_ask_for};
 

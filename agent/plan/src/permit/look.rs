@@ -44,8 +44,7 @@ pub struct Group {
     pub members: u32,
     /// The zones of those that have no slot and wait for one, spares too.
     pub waiting: Vec<Zone>,
-    /// Why it would not replace an unhealthy instance now: ReplaceUnhealthy, Terminate or Launch is suspended, or a zonal
-    /// shift ignores health (`IgnoreUnhealthy`). The mark would stay, and strike when it is over.
+    /// Why it would not replace an unhealthy instance now: [`holds_back`]. The mark would stay, and strike when that is over.
     pub holds_back: Option<String>,
 }
 
@@ -184,6 +183,20 @@ pub fn explained(
     }
 }
 
+/// Why a group would not replace an unhealthy instance now, by its suspended processes, and by whether a zonal shift is
+/// active while its `ImpairedZoneHealthCheckBehavior` is `IgnoreUnhealthy` (Auto Scaling user guide, "Suspend-resume
+/// processes", "Auto Scaling group zonal shift").
+pub fn holds_back(suspended: &[&str], shift_ignores_health: bool) -> Option<String> {
+    let needed = ["ReplaceUnhealthy", "Terminate", "Launch"];
+    match needed.into_iter().find(|process| suspended.contains(process)) {
+        Some(process) => Some(format!("its group's process {process} is suspended")),
+        None if shift_ignores_health => {
+            Some("a zonal shift is active, and its group ignores health".to_owned())
+        }
+        None => None,
+    }
+}
+
 /// Why nobody asks for a slot's holder now: another slot has no broker, and the cluster would lose two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storm {
@@ -312,6 +325,25 @@ mod tests {
             let in_group = in_group.map(LifecycleState::from);
             let found = explained(&state.into(), in_group.as_ref(), event, newcomer);
             assert_eq!(found.as_deref(), expected, "{state} {in_group:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_holds_back_while_a_process_that_replacing_needs_is_suspended() {
+        for (suspended, shift, expected) in [
+            (&[][..], false, None),
+            (&["AZRebalance", "HealthCheck"], false, None),
+            (&["AZRebalance", "ReplaceUnhealthy"], false, Some("ReplaceUnhealthy is suspended")),
+            (&["Launch"], false, Some("Launch is suspended")),
+            (&["Terminate"], true, Some("Terminate is suspended")),
+            (&[], true, Some("a zonal shift")),
+        ] {
+            let found = holds_back(suspended, shift);
+            let as_expected = match (&found, expected) {
+                (Some(found), Some(word)) => found.contains(word),
+                (found, expected) => found.is_none() && expected.is_none(),
+            };
+            assert!(as_expected, "{suspended:?} {shift}: {found:?}");
         }
     }
 
