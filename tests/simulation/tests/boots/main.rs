@@ -8,6 +8,7 @@ mod given_up;
 mod groups;
 mod killed;
 mod mishaps;
+mod permit;
 mod plan;
 mod signalled;
 mod slot_faults;
