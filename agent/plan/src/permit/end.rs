@@ -83,10 +83,11 @@ pub fn end(seen: &PermitSeen, look: Option<&Look>, deadline: Duration) -> End {
             return End::Keep(format!("Auto Scaling has {id} as unhealthy and replaces it"));
         }
         (Life::Living, Health::Healthy) if recovered => return over(held, format!("{id} is well again")),
-        (Life::Gone, _) => match look.fleet.as_ref().map(|fleet| succeeded(held, fleet)) {
-            Ok(Some(why)) => return over(held, why),
-            Ok(None) | Err(_) => {}
-        },
+        (Life::Gone, _) => {
+            if let Some(why) = look.fleet.as_ref().ok().and_then(|fleet| succeeded(held, fleet)) {
+                return over(held, why);
+            }
+        }
         (Life::Living | Life::Going, Health::Healthy) => {}
     }
     if late {
