@@ -14,6 +14,7 @@ pub mod ids;
 pub mod listeners;
 pub mod network;
 pub mod outcome;
+pub mod permit;
 pub mod records;
 pub mod remote_text;
 pub mod service;

@@ -1,15 +1,17 @@
-//! The records of a cluster's slots: claims, intents and faults.
+//! The records of a cluster and its slots: claims, intents, faults, and the replacement permit.
 
 mod claim;
 mod codec;
 mod fault;
 mod intent;
+mod permit;
 mod revision;
 
 pub use claim::{Claim, DiskRecord, HISTORY, Holder, KnownSince, Owner, Registered, Started, State};
 pub use codec::{Unreadable, VERSION};
 pub use fault::{FaultCode, FaultRecord};
 pub use intent::Intent;
+pub use permit::{Permit, PermitState, Reason, Replacement, Taking};
 pub use revision::Revision;
 
 use crate::StoreTime;

@@ -32,6 +32,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("plan/src/service/properties.rs", "# The identity", "a line of server.properties"),
     ("plan/src/records/claim.rs", "resumed in", "history of a claim"),
     ("plan/src/records/claim.rs", "took the slot", "history of a claim"),
+    ("plan/src/permit/", "", "what berth slot permit says: docs/decisions/0009-replacement-permit.md"),
     ("lifecycle/src/parts/stray_attachments.rs", "finished what", "history of a claim"),
     ("plan/src/slot/choose.rs", "an unknown host", "fills a sentence"),
     ("plan/src/config/layer.rs", "the top of", "fills a sentence"),

@@ -72,7 +72,7 @@ fn version_of(revision: Revision) -> i32 {
     i32::try_from(revision.in_store()).unwrap_or(i32::MAX)
 }
 
-fn put(path: String, data: Vec<u8>, revision: Option<Revision>) -> Op {
+pub(crate) fn put(path: String, data: Vec<u8>, revision: Option<Revision>) -> Op {
     match revision {
         Some(revision) => Op::Set(path, data, version_of(revision)),
         None => Op::Create { path, data, ephemeral: false },
@@ -91,7 +91,12 @@ pub(crate) fn written(
     s.zk.multi(session, ops, wall).map_err(|refused| lost_to(path, refused))?;
     laws::claim_written(s, path, before.as_ref(), ops);
     s.tell(format!("{path} written at {revision:?}, {} parts", ops.len()));
-    Ok(Revision::of_store(revision.map_or(0, |r| r.in_store() + 1)))
+    Ok(next_revision(revision))
+}
+
+/// The revision of a node that was written at this one.
+pub(crate) fn next_revision(revision: Option<Revision>) -> Revision {
+    Revision::of_store(revision.map_or(0, |r| r.in_store() + 1))
 }
 
 pub(crate) struct Records(pub(crate) Arc<Caller>);

@@ -39,7 +39,17 @@ pub enum Mishap {
 
 /// Whether a call of this name changes something at AWS or in ZooKeeper: one that may be in flight.
 pub fn changes_something(name: &str) -> bool {
-    let nodes = ["clean", "queue", "intend", "unlock", "hold", "write", "drop intent", "record fault"];
+    let nodes = [
+        "clean",
+        "queue",
+        "intend",
+        "unlock",
+        "hold",
+        "write",
+        "drop intent",
+        "record fault",
+        "write permit",
+    ];
     nodes.contains(&name) || (is_of_aws(name) && !name.starts_with("Describe"))
 }
 
@@ -52,7 +62,7 @@ pub fn is_of_aws(name: &str) -> bool {
 pub fn is_of_zookeeper(name: &str) -> bool {
     let reads =
         ["records", "record", "locked records", "first in queue", "all registrations", "registration"];
-    let more = ["cluster", "assignments", "partitions", "min in sync"];
+    let more = ["cluster", "assignments", "partitions", "min in sync", "permit"];
     reads.contains(&name) || more.contains(&name) || (changes_something(name) && !is_of_aws(name))
 }
 

@@ -1,6 +1,6 @@
 //! Whole boots on the region's model, in virtual time.
 //!
-//! A [`World`] is one region, one ZooKeeper and one host per instance; nine small adapters let the stories of
+//! A [`World`] is one region, one ZooKeeper and one host per instance; small adapters let the stories of
 //! `berth-lifecycle` run in it. Time is tokio's paused clock, chance comes from one seed: the same seed gives the same
 //! journal to the byte. A run that is killed is a future that is dropped, and no adapter does anything when it is
 //! dropped: what a killed process would leave behind stays behind.
@@ -20,6 +20,7 @@ mod kernel;
 pub mod laws;
 mod listeners;
 mod lock;
+pub mod permit;
 mod react;
 mod registrations;
 pub mod runs;

@@ -10,6 +10,7 @@ mod groups;
 mod hooks;
 mod killed;
 mod mishaps;
+mod permit;
 mod plan;
 mod releases;
 mod signalled;
