@@ -26,7 +26,7 @@ const EXAMPLES: &str = "Examples:
   berth plan                  what a boot would do now, and why
   berth slot list             who has which slot, and what is marked faulty
   berth boot                  take a slot, start the service, say when ready
-  berth release               stop the broker once it is not needed, give the slot back
+  berth release               stop the broker, give the slot back
   berth help slot reset       all about one command";
 
 /// What the exit codes mean.

@@ -12,7 +12,7 @@ mod service;
 mod signals;
 mod timeline;
 
-pub use claims::{Claims, ClaimsError, Locked};
+pub use claims::{Claims, ClaimsError, Locked, Turn};
 pub use cloud::{Cloud, CloudError, Refusal};
 pub use disks::{Device, DiskError, Disks, MountUser, Mounted};
 pub use host::{Host, HostError};

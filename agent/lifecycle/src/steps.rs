@@ -21,7 +21,7 @@ pub(crate) use configure::write_configuration;
 pub(crate) use hooks::{complete_hooks, find_hooks, keep_hooks_waiting};
 pub(crate) use identify::{is_for_warm_pool, is_released, refuse_unfit, unfit_now, wait_until_in_service};
 pub(crate) use intend::write_intent;
-pub(crate) use leave::wait_until_spared;
+pub(crate) use leave::wait_for_turn_to_leave;
 pub(crate) use network::{configure_network, repair_network};
 pub(crate) use prove_identity::prove_identity;
 pub(crate) use ready::wait_until_ready;

@@ -27,7 +27,7 @@ const PLAN: House = House {
         &["ids", "addressing", "listeners"],
         &["ec2", "service", "network", "outcome"],
         &["records"],
-        &["slot", "disk", "conflicts"],
+        &["slot", "disk", "conflicts", "permit"],
         &["config"],
     ],
     apart: "none",

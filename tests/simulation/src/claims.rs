@@ -8,7 +8,7 @@ use crate::session::Away;
 use crate::world::State;
 use crate::zookeeper::{Op, Refused, Tree};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
+use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Turn};
 use berth_plan::BrokerId;
 use berth_plan::StoreTime;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords, Unreadable, Versioned};
@@ -117,11 +117,24 @@ impl Claims for Records {
         within: Duration,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Outcome<Box<dyn Locked>> {
-        let locked = queue(&self.0, intent, within, waiting).await;
+        let locked = queue(&self.0, "lock", intent, within, waiting).await;
         if matches!(locked, Err(ClaimsError::Away(_))) {
             self.0.give_up_session();
         }
-        locked
+        locked.map(|place| place as Box<dyn Locked>)
+    }
+
+    async fn turn(
+        &self,
+        intent: &Intent,
+        within: Duration,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Outcome<Box<dyn Turn>> {
+        let turn = queue(&self.0, "leaving", intent, within, waiting).await;
+        if matches!(turn, Err(ClaimsError::Away(_))) {
+            self.0.give_up_session();
+        }
+        turn.map(|place| place as Box<dyn Turn>)
     }
 
     async fn hold(

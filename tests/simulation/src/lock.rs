@@ -6,7 +6,7 @@ use crate::runs::Caller;
 use crate::session::{Away, SILENCE};
 use crate::zookeeper::Op;
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, Locked};
+use berth_lifecycle::ports::{ClaimsError, Locked, Turn};
 use berth_plan::records::{Intent, SlotRecords};
 use berth_plan::time::millis;
 use berth_plan::{BrokerId, StoreTime};
@@ -17,17 +17,17 @@ use tokio::time::{Duration, sleep};
 /// Deletes what earlier runs of this instance left, then stands in the queue until it is the first, or the time has passed.
 pub(crate) async fn queue(
     caller: &Arc<Caller>,
+    dir: &'static str,
     intent: &Intent,
     within: Duration,
     waiting: &(dyn Fn(String) + Sync),
-) -> Outcome<Box<dyn Locked>> {
+) -> Outcome<Box<Held>> {
     let began = caller.world.now();
     let mine = intent.instance.clone();
     caller
         .zookeeper("clean", None, move |s, session| {
             let of_mine = |data: &[u8]| Intent::read(data).is_ok_and(|intent| intent.instance == mine);
-            let prefixes =
-                [format!("{CHROOT}/berth/orders/intents/"), format!("{CHROOT}/berth/orders/lock/")];
+            let prefixes = ["intents", "lock", "leaving"].map(|dir| node(dir, ""));
             let old: Vec<Op> = (s.zk.nodes.iter())
                 .filter(|(path, node)| prefixes.iter().any(|p| path.starts_with(p)) && of_mine(&node.data))
                 .map(|(path, _)| Op::Delete(path.clone()))
@@ -39,7 +39,7 @@ pub(crate) async fn queue(
     let data = intent.bytes();
     let (path, session, taken_at) = caller
         .zookeeper("queue", None, move |s, session| {
-            let (path, wall) = (node("lock", format!("n-{:010}", s.zk.zxid)), s.wall());
+            let (path, wall) = (node(dir, format!("n-{:010}", s.zk.zxid)), s.wall());
             let op = Op::Create { path: path.clone(), data, ephemeral: true };
             s.zk.multi(session, &[op], wall).map_err(|refused| lost_to(&path, refused))?;
             Ok::<_, ClaimsError>((path, session, wall))
@@ -48,8 +48,8 @@ pub(crate) async fn queue(
     let lock = Box::new(Held { caller: caller.clone(), path, session, taken_at });
     let mut told = String::new();
     loop {
-        let first = caller.zookeeper("first in queue", Some(session), |s, _| {
-            let lock = format!("{CHROOT}/berth/orders/lock");
+        let first = caller.zookeeper("first in queue", Some(session), move |s, _| {
+            let lock = format!("{CHROOT}/berth/orders/{dir}");
             let mut queue = s.zk.below(&lock);
             Ok::<_, ClaimsError>(
                 queue.next().map(|(name, node)| (format!("{lock}/{name}"), node.data.clone())),
@@ -77,11 +77,18 @@ pub(crate) async fn queue(
     }
 }
 
-struct Held {
+pub(crate) struct Held {
     caller: Arc<Caller>,
     path: String,
     session: u64,
     taken_at: u64,
+}
+
+#[async_trait]
+impl Turn for Held {
+    async fn end(self: Box<Self>) {
+        self.unlock().await;
+    }
 }
 
 #[async_trait]

@@ -50,7 +50,7 @@ impl Settled {
         let boots = s.host(instance).boots;
         let this_boot = s.told.iter().filter(|(i, boot, _)| (i.as_str(), *boot) == (instance, boots));
         let told = this_boot.map(|(.., word)| word.clone()).collect();
-        let transient = ["intents", "lock"].map(|kind| claims::node(kind, ""));
+        let transient = ["intents", "lock", "leaving"].map(|kind| claims::node(kind, ""));
         let left = s.zk.nodes.keys().filter(|path| transient.iter().any(|t| path.starts_with(t))).count();
         let path = s.rules.config.properties.clone();
         let holder = slot.and_then(|id| s.zk.nodes.get(&registration(id))).map(|node| node.data.clone());

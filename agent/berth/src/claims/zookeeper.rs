@@ -11,7 +11,7 @@ mod tests;
 
 use crate::zookeeper::{Failure, NotDone, Zookeeper, called};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{Claims, ClaimsError, Locked};
+use berth_lifecycle::ports::{Claims, ClaimsError, Locked, Turn};
 use berth_plan::BrokerId;
 use berth_plan::records::{Claim, FaultRecord, Intent, Revision, SlotRecords};
 use lock::{Lock, Patience};
@@ -60,18 +60,18 @@ impl Claims for Zookeeper {
         within: Duration,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError> {
-        let patience = Patience::of(within);
-        let client = self.client().await?;
-        self.prepared(&client).await?;
-        self.cleared(&client, intent).await?;
-        match Lock::taken(client, self.paths.clone(), intent, patience, waiting).await {
-            Ok(lock) => Ok(Box::new(lock)),
-            Err(error) => {
-                // A lock node whose reply was lost would block the queue until the session ends: end it now.
-                self.close().await;
-                Err(error)
-            }
-        }
+        let dir = self.paths.lock();
+        self.queued(dir, intent, within, waiting).await.map(|place| Box::new(place) as Box<dyn Locked>)
+    }
+
+    async fn turn(
+        &self,
+        intent: &Intent,
+        within: Duration,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Turn>, ClaimsError> {
+        let dir = self.paths.leaving();
+        self.queued(dir, intent, within, waiting).await.map(|place| Box::new(place) as Box<dyn Turn>)
     }
 
     async fn hold(
@@ -193,10 +193,32 @@ fn written(results: &[MultiWriteResult], revision: Option<Revision>) -> Option<R
 }
 
 impl Zookeeper {
+    /// A place in a queue whose turn has come, after what earlier runs of this instance left is gone.
+    async fn queued(
+        &self,
+        dir: String,
+        intent: &Intent,
+        within: Duration,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Result<Lock, ClaimsError> {
+        let patience = Patience::of(within);
+        let client = self.client().await?;
+        self.prepared(&client).await?;
+        self.cleared(&client, intent).await?;
+        match Lock::taken(client, self.paths.clone(), dir, intent, patience, waiting).await {
+            Ok(place) => Ok(place),
+            Err(error) => {
+                // A node whose reply was lost would block the queue until the session ends: end it now.
+                self.close().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Deletes the intents and lock nodes of earlier runs of this instance: a dead run's write must not land between
     /// this run's look and its own intent.
     async fn cleared(&self, client: &Client, intent: &Intent) -> Result<(), ClaimsError> {
-        for dir in [self.paths.intents(), self.paths.lock()] {
+        for dir in [self.paths.intents(), self.paths.lock(), self.paths.leaving()] {
             let children = match listed(client, &dir).await {
                 Ok(children) => children,
                 Err(failure) => return Err(self.failed(failure).await.into()),

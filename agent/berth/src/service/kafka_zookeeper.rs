@@ -250,7 +250,7 @@ impl Registrations for Zookeeper {
     }
 
     async fn min_in_sync(&self, topics: &BTreeSet<String>) -> Result<MinInSync, RegisterError> {
-        let client = self.opened().await?;
+        let client = self.client().await?;
         // Dynamic settings (Kafka, DynamicBrokerConfig and TopicConfigHandler): one node a topic, one for all brokers.
         let default = self.min_in_sync_at(&client, self.paths.kafka("/config/brokers/<default>")).await?;
         let of_topics: Vec<(String, Option<usize>)> = stream::iter(topics.clone())

@@ -31,7 +31,7 @@ impl Paths {
 
     /// The persistent nodes that must exist, parents first.
     pub(crate) fn directories(&self) -> Vec<String> {
-        ["lock", "intents", "slots", "faults"].map(|dir| format!("{}/{dir}", self.root)).to_vec()
+        ["lock", "leaving", "intents", "slots", "faults"].map(|dir| format!("{}/{dir}", self.root)).to_vec()
     }
 
     /// The cluster's tree.
@@ -41,6 +41,11 @@ impl Paths {
 
     pub(crate) fn lock(&self) -> String {
         format!("{}/lock", self.root)
+    }
+
+    /// The queue of who may leave.
+    pub(crate) fn leaving(&self) -> String {
+        format!("{}/leaving", self.root)
     }
 
     pub(crate) fn intents(&self) -> String {

@@ -52,6 +52,15 @@ pub trait Claims: Send + Sync {
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Box<dyn Locked>, ClaimsError>;
 
+    /// Waits for the turn to leave, as `lock` waits for the lock and beside it: one instance of the cluster at a time looks
+    /// whether it may go, and stops. It ends with the session.
+    async fn turn(
+        &self,
+        intent: &Intent,
+        within: Duration,
+        waiting: &(dyn Fn(String) + Sync),
+    ) -> Result<Box<dyn Turn>, ClaimsError>;
+
     /// One transaction: check my intent, set the claim at the revision read, delete the intent. The revision now.
     async fn hold(
         &self,
@@ -89,6 +98,13 @@ pub trait Claims: Send + Sync {
         claim: &Claim,
         revision: Option<Revision>,
     ) -> Result<Revision, ClaimsError>;
+}
+
+/// The turn to leave, held.
+#[async_trait]
+pub trait Turn: Send + Sync {
+    /// Gives it to the next and waits until it is given.
+    async fn end(self: Box<Self>);
 }
 
 /// The lock, held.

@@ -1,6 +1,7 @@
 //! Until the cluster can do without this broker: no partition falls under its min.insync.replicas by our going.
 
 use crate::parts::service_identity::min_in_sync_of_file;
+use crate::ports::{ClaimsError, Turn};
 use crate::retry::{LOOKS, Next, pause, retry};
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -11,11 +12,52 @@ use std::collections::BTreeSet;
 
 const STEP: Step = Step::Leave;
 
+/// Waits until this broker may go and it is its turn: one of the cluster at a time, or two that look at once would both see
+/// enough copies, and leave too few. The turn is taken to look and to stop, never to wait; none where the instance goes
+/// without: in haste, or at the end of its time.
+pub(crate) async fn wait_for_turn_to_leave(
+    boot: &Boot,
+    id: BrokerId,
+    haste: Haste,
+) -> Result<Option<Box<dyn Turn>>, Trouble> {
+    loop {
+        wait_until_spared(boot, id, haste).await?;
+        if haste == Haste::Now {
+            return Ok(None);
+        }
+        let left = boot.deadline().since(boot.ports.host.since_boot());
+        let waiting = |who: String| {
+            boot.ports.timeline.waiting(STEP, &format!("the turn to leave, which {who} has"));
+        };
+        let turn = match boot.ports.claims.turn(&boot.intent(), left, &waiting).await {
+            Ok(turn) => turn,
+            Err(error) if haste == Haste::Bounded => {
+                let fact = format!("goes without its turn, the time is up: {error}");
+                boot.ports.timeline.fact(STEP, &fact);
+                return Ok(None);
+            }
+            Err(ClaimsError::Busy { holder, waited }) => {
+                let sentence = format!(
+                    "{holder} has had the turn to leave for {} s; nothing was stopped; see what its berth waits for",
+                    waited.as_secs()
+                );
+                return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
+            }
+            Err(error) => return Err(Trouble::claims(STEP, &error)),
+        };
+        match look(boot, id).await {
+            Ok(leave) if leave.is_free() => return Ok(Some(turn)),
+            Ok(_) | Err(_) if boot.is_late_to_leave() && haste == Haste::Bounded => return Ok(Some(turn)),
+            Ok(_) | Err(_) => turn.end().await,
+        }
+    }
+}
+
 /// Waits until every partition that names this broker has enough others in sync. What never will have is told and not
 /// waited for.
 ///
 /// Ends as trouble only where the haste is [`Haste::Patient`] and the deadline has passed.
-pub(crate) async fn wait_until_spared(boot: &Boot, id: BrokerId, haste: Haste) -> Result<(), Trouble> {
+async fn wait_until_spared(boot: &Boot, id: BrokerId, haste: Haste) -> Result<(), Trouble> {
     if haste == Haste::Now {
         boot.ports.timeline.fact(STEP, "the partitions of this broker are not looked at, as was asked");
         return Ok(());

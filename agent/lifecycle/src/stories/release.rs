@@ -11,7 +11,7 @@ use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::steps::{
     complete_hooks, find_hooks, keep_hooks_waiting, stop_service, wait_for_mount_users,
-    wait_until_deregistered, wait_until_spared,
+    wait_for_turn_to_leave, wait_until_deregistered,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -88,13 +88,23 @@ async fn leave(boot: &Boot, request: &Request) -> Result<Option<BrokerId>, Left>
         stop_service(boot).await.map_err(partly)?;
         return Ok(None);
     };
-    wait_until_spared(boot, id, request.haste).await.map_err(Left::Untouched)?;
-    mark(boot, request).map_err(Left::Untouched)?;
-    stop_service(boot).await.map_err(partly)?;
-    wait_until_deregistered(boot, id).await;
+    let turn = wait_for_turn_to_leave(boot, id, request.haste).await.map_err(Left::Untouched)?;
+    let stopped = stop_in_turn(boot, id, request).await;
+    if let Some(turn) = turn {
+        turn.end().await;
+    }
+    stopped?;
     wait_for_mount_users(boot).await.map_err(partly)?;
     give_slot_back(boot, &request.reason).await?;
     Ok(Some(id))
+}
+
+/// From the marker to the end of the registration: what others look at before they leave.
+async fn stop_in_turn(boot: &Boot, id: BrokerId, request: &Request) -> Result<(), Left> {
+    mark(boot, request).map_err(Left::Untouched)?;
+    stop_service(boot).await.map_err(partly)?;
+    wait_until_deregistered(boot, id).await;
+    Ok(())
 }
 
 /// The slot whose claim names me.

@@ -26,6 +26,7 @@ macro_rules! all {
 all![
     an_intent_is_written_only_by_who_has_the_lock,
     the_lock_is_one_runs_at_a_time,
+    the_turn_to_leave_is_one_runs_at_a_time_and_stands_beside_the_lock,
     a_place_in_the_queue_that_waits_too_long_is_given_back,
     earlier_runs_of_an_instance_leave_no_lock_and_no_intent,
     an_intent_goes_with_its_session,
@@ -140,6 +141,19 @@ async fn the_lock_is_one_runs_at_a_time(store: &dyn Store) {
     );
     assert_eq!(told.lock().expect("no holder of this lock panics")[0], ONE);
     got.unlock().await;
+}
+
+async fn the_turn_to_leave_is_one_runs_at_a_time_and_stands_beside_the_lock(store: &dyn Store) {
+    let (run, other) = (store.run(ONE), store.run(OTHER));
+    let (mine, theirs) = (intent(ONE, "mine"), intent(OTHER, "theirs"));
+    let turn = run.turn(&mine, PATIENCE, &|_| {}).await.expect("nobody has it");
+    let lock = lock(&other, &theirs).await;
+    lock.unlock().await;
+    let refused = other.turn(&theirs, Duration::from_millis(300), &|_| {}).await;
+    assert!(matches!(refused.map(drop), Err(ClaimsError::Busy { holder, .. }) if holder == ONE));
+    turn.end().await;
+    let turn = other.turn(&theirs, Duration::ZERO, &|_| {}).await.expect("it was given on");
+    turn.end().await;
 }
 
 async fn a_place_in_the_queue_that_waits_too_long_is_given_back(store: &dyn Store) {

@@ -128,6 +128,28 @@ fn it_goes_as_soon_as_it_is_needed_no_more() {
     });
 }
 
+/// Three brokers on each partition, two of which must be in sync: one may go.
+#[test]
+fn of_two_that_would_go_at_once_one_goes_and_the_other_is_needed() {
+    simulate(async {
+        let world = Scene { slots: vec![('a', vec![0, 1])], desired: 2, ..Scene::default() }.open();
+        world.with(|s| s.rules.min_in_sync = Some(2));
+        let instances = world.hosts_up(2).await;
+        assert_eq!(world.boot(&instances[0]).exit().await, ready(0));
+        assert_eq!(world.boot(&instances[1]).exit().await, ready(1));
+        world.pass(30_000).await;
+        let [first, second] =
+            [0, 1].map(|n| world.release(&instances[n], Life::default(), 120_000, asked(Haste::Patient)));
+        let (first, second) = tokio::join!(first.exit(), second.exit());
+        let stayed =
+            |exit: &Exit| matches!(exit, Exit::Released(Ended::Stayed(why)) if why.contains("and needs 2"));
+        assert!(stayed(&first) != stayed(&second), "{first:?} {second:?}");
+        let up =
+            world.with(|s| instances.iter().filter(|i| s.host(i).broker.state == UnitState::Active).count());
+        assert_eq!(up, 1);
+    });
+}
+
 #[test]
 fn an_instance_that_goes_anyway_waits_to_the_end_of_its_time_and_goes() {
     simulate(async {

@@ -1,9 +1,9 @@
-//! The lock: a queue of ephemeral sequential nodes, each watching the one before it (ZooKeeper recipes, "Locks").
+//! The lock, and the turn to leave: each a queue of ephemeral sequential nodes, each watching the one before it (ZooKeeper recipes, "Locks").
 
 use super::records::{data, records_of};
 use crate::zookeeper::{Failure, Paths, called, is_over};
 use async_trait::async_trait;
-use berth_lifecycle::ports::{ClaimsError, Locked};
+use berth_lifecycle::ports::{ClaimsError, Locked, Turn};
 use berth_plan::records::{Intent, SlotRecords};
 use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
@@ -32,10 +32,11 @@ impl Patience {
     }
 }
 
-/// The lock, held by one session.
+/// The first place of a queue, held by one session.
 pub(super) struct Lock {
     client: Client,
     paths: Paths,
+    dir: String,
     node: String,
     taken_at: StoreTime,
 }
@@ -45,17 +46,18 @@ impl Lock {
     pub(super) async fn taken(
         client: Client,
         paths: Paths,
+        dir: String,
         intent: &Intent,
         patience: Patience,
         waiting: &(dyn Fn(String) + Sync),
     ) -> Result<Self, ClaimsError> {
-        let prefix = format!("{}/n-", paths.lock());
+        let prefix = format!("{dir}/n-");
         let options = CreateMode::EphemeralSequential.with_acls(Acls::anyone_all());
-        let what = format!("queue for the lock at {}", paths.lock());
+        let what = format!("queue at {dir}");
         let (stat, sequence) = called(&what, client.create(&prefix, &intent.bytes(), &options)).await?;
         let node = format!("{prefix}{sequence}");
         let taken_at = StoreTime::from_millis(u64::try_from(stat.ctime).unwrap_or(0));
-        let lock = Self { client, paths, node, taken_at };
+        let lock = Self { client, paths, dir, node, taken_at };
         match lock.turn(patience, waiting).await {
             Ok(()) => Ok(lock),
             Err(error) => {
@@ -66,10 +68,10 @@ impl Lock {
     }
 
     async fn turn(&self, patience: Patience, waiting: &(dyn Fn(String) + Sync)) -> Result<(), ClaimsError> {
-        let dir = self.paths.lock();
+        let dir = &self.dir;
         let me = self.node.rsplit('/').next().unwrap_or_default();
         loop {
-            let mut queue = called(&format!("list {dir}"), self.client.list_children(&dir)).await?;
+            let mut queue = called(&format!("list {dir}"), self.client.list_children(dir)).await?;
             queue.sort_unstable();
             let place = queue.iter().position(|node| node == me);
             let (first, before) = match place {
@@ -107,6 +109,13 @@ impl Lock {
                 return Err(ClaimsError::Away("the session ended in the lock's queue".to_owned()));
             }
         }
+    }
+}
+
+#[async_trait]
+impl Turn for Lock {
+    async fn end(self: Box<Self>) {
+        self.unlock().await;
     }
 }
 

@@ -17,6 +17,10 @@ impl Managers for Breaks {
     async fn forget_unmanaged(&self, mac: MacAddress) -> Result<(), NetworkError> {
         panic!("valid request: {mac}");
     }
+
+    async fn forget_all_unmanaged(&self) -> Result<(), NetworkError> {
+        panic!("valid request: all");
+    }
 }
 
 /// A run in which a call panics: how it ended, and what it told.
