@@ -1,4 +1,5 @@
 //! Life-cycle hooks of the group: held while berth works, and told how it ended.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 use crate::{gave_up, ready, the_instance};
 use berth_lifecycle::stories::release::{Ended, Request};

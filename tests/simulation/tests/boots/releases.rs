@@ -1,4 +1,5 @@
 //! Letting go for good: what a release waits for, what it leaves, and that it may be cut anywhere.
+#![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
 use crate::{ready, the_instance};
 use berth_lifecycle::ports::{MountUser, UnitState};
@@ -176,7 +177,7 @@ fn who_uses_the_mount_is_named_and_nothing_is_forced() {
         let exit = run.exit().await;
         let Exit::Released(Ended::Partly(left)) = exit else { panic!("{exit:?}") };
         assert!(left.contains("less (pid 77) has /kafkalogs/data/x.log"), "{left}");
-        assert_eq!(world.with(|s| Settled::of(s, &instance).volume), true);
+        assert!(world.with(|s| Settled::of(s, &instance).volume));
         world.with(|s| s.host(&instance).mount_users.clear());
         assert_eq!(release(&world, &instance, Haste::Patient).await, released(0));
         world.with(|s| assert_let_go(s, &instance));
