@@ -3,16 +3,14 @@
 //! Only reads, and nothing of a run: no lock, no intent, no patience beyond the limit.
 
 use crate::aws::imds::{self, Metadata};
-use crate::aws::tags::MyTags;
-use crate::aws::{Ec2, configuration};
 use crate::host::ThisHost;
 use crate::host::disks::HostDisks;
 use crate::host::netlink::{Kernel, Ours};
 use crate::host::systemd::Systemd;
 use crate::host::timeline::{FILE, Story};
-use crate::zookeeper::Zookeeper;
+use crate::wiring::{Stores, wire_look};
 use berth_lifecycle::deadline;
-use berth_lifecycle::ports::{Claims, Cloud, Disks, Host, Mounted, Registrations, Service, Unit};
+use berth_lifecycle::ports::{Cloud, Disks, Host, Mounted, Service, Unit};
 use berth_lifecycle::stories::gate::gate;
 use berth_plan::config::Config;
 use berth_plan::ec2::{EniSeen, VolumeSeen};
@@ -21,7 +19,6 @@ use berth_plan::service::Registration;
 use berth_plan::{BrokerId, SinceBoot, UnixTime};
 use futures_util::future::try_join;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -129,8 +126,7 @@ async fn aws(config: &Config) -> (Result<Metadata, Away>, Result<Parts, Away>) {
     };
     let me = &metadata.me;
     let asked = async {
-        let sdk = configuration(&me.region).await?;
-        let ec2 = Ec2::new(&sdk, me.instance.clone(), Arc::new(MyTags::default()));
+        let ec2 = wire_look(me).await?;
         let (cluster, zone) = (&config.cluster, &me.zone);
         try_join(ec2.volumes(cluster, zone), ec2.enis(cluster, zone)).await.map_err(|e| e.to_string())
     };
@@ -140,14 +136,14 @@ async fn aws(config: &Config) -> (Result<Metadata, Away>, Result<Parts, Away>) {
 
 /// All records and registrations. The session leaves nothing behind.
 async fn zookeeper(config: &Config) -> Result<Records, Away> {
-    let zookeeper = Zookeeper::new(config);
+    let stores = Stores::of(config);
     let asked = async {
-        let records = async { zookeeper.records().await.map_err(|error| error.to_string()) };
-        let registrations = async { zookeeper.all().await.map_err(|error| error.to_string()) };
+        let records = async { stores.claims.records().await.map_err(|error| error.to_string()) };
+        let registrations = async { stores.registrations.all().await.map_err(|error| error.to_string()) };
         try_join(records, registrations).await
     };
     let (slots, registrations) = bounded("ZooKeeper", asked).await?;
     // A server that answered hears the farewell; one that did not ends the session by its time-out.
-    zookeeper.close().await;
+    stores.session.close().await;
     Ok(Records { slots, registrations })
 }
