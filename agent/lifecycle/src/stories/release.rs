@@ -5,7 +5,7 @@
 //! told and never forced.
 
 use super::unwind::{Unwound, Why, undo_on_host_without_claims, unwind};
-use crate::parts::released::{Released, forget_release, mark_released};
+use crate::parts::released::{self, Released, forget_release, mark_released};
 use crate::parts::settled;
 use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
@@ -14,8 +14,8 @@ use crate::steps::{
     wait_for_turn_to_leave, wait_until_deregistered,
 };
 use crate::{Boot, Step, Trouble};
-use berth_plan::BrokerId;
 use berth_plan::service::leaving::Haste;
+use berth_plan::{BootId, BrokerId, InstanceId, UnixTime};
 use futures_util::future::{Either, select};
 use std::pin::pin;
 
@@ -62,6 +62,15 @@ pub async fn release(boot: &Boot, request: &Request) -> Ended {
 /// The operator wants this instance to take a slot again: the marker of its release goes.
 pub fn take_back(host: &dyn Host) -> Result<(), HostError> {
     forget_release(host)
+}
+
+/// Since when and why this instance is released, or about to be; none where it is not.
+pub fn standing(
+    host: &dyn Host,
+    me: &InstanceId,
+    boot: &BootId,
+) -> Result<Option<(UnixTime, String)>, HostError> {
+    Ok(released::read(host, me, boot)?.map(|released| (released.at, released.reason)))
 }
 
 /// What kept a release from its end.

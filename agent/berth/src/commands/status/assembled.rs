@@ -49,6 +49,7 @@ pub(super) fn facts(config: &Config, answers: &Answers) -> Facts {
         cluster: config.cluster.clone(),
         instance: instance(answers, me.as_ref()),
         boot: asked(&answers.last_run, last_run::boot),
+        released: answers.released.as_ref().map(last_run::released),
         claim: claim(&slot, &answers.zookeeper),
         holders: holders(&slot, answers, config),
         resources: resources(&slot, answers, config),

@@ -50,12 +50,27 @@ pub(super) struct Facts {
     pub(super) service: Asked<ServiceFacts>,
     pub(super) gate: GateFacts,
     pub(super) registration: Asked<RegistrationFacts>,
+    /// That this instance was released, or is about to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) released: Option<ReleasedFacts>,
     /// What contradicts itself; none where ZooKeeper is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) contradictions: Option<Vec<String>>,
     /// The service runs on an instance that no longer has the slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) zombie: Option<bool>,
+}
+
+/// A release of this instance: from its marker, written before the service is stopped, to the next kernel boot.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ReleasedFacts {
+    pub(super) reason: String,
+    pub(super) at: UnixTime,
+    /// Whether a run of it goes on.
+    pub(super) goes_on: bool,
+    /// What that run waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) waits_for: Option<String>,
 }
 
 /// This instance: by the metadata service, or by what the run of this boot had of it.

@@ -7,11 +7,12 @@ use crate::host::ThisHost;
 use crate::host::disks::HostDisks;
 use crate::host::netlink::{Kernel, Ours};
 use crate::host::systemd::Systemd;
-use crate::host::timeline::{FILE, Story};
+use crate::host::timeline::{FILE, RELEASE_FILE, Story};
 use crate::wiring::{Stores, wire_look};
 use berth_lifecycle::deadline;
 use berth_lifecycle::ports::{Cloud, Disks, Host, Mounted, Service, Unit};
 use berth_lifecycle::stories::gate::gate;
+use berth_lifecycle::stories::release::standing;
 use berth_plan::config::Config;
 use berth_plan::ec2::{EniSeen, VolumeSeen};
 use berth_plan::records::SlotRecords;
@@ -67,6 +68,8 @@ pub(super) struct Answers {
     /// The unit, and since when it is in its state.
     pub(super) unit: Result<(Unit, Option<UnixTime>), Away>,
     pub(super) mount: Result<Option<Mounted>, Away>,
+    /// Since when and why this instance is released, and the run that does it.
+    pub(super) released: Option<(UnixTime, String, Option<Story>)>,
     /// Why the gate is closed is an answer.
     pub(super) gate: Result<BrokerId, String>,
 }
@@ -84,7 +87,8 @@ pub(super) async fn ask(config: &Config) -> Answers {
     let gate = async { gate(&ThisHost, &HostDisks, &imds::boot_id()?, &config.mount).await };
     let ((metadata, cloud), zookeeper, kernel, unit, mount, gate) =
         tokio::join!(aws(config), zookeeper(config), kernel, unit, mount, gate);
-    Answers { last_run: last_run(config), metadata, cloud, zookeeper, kernel, unit, mount, gate }
+    let released = released(metadata.as_ref().ok());
+    Answers { last_run: last_run(config), released, metadata, cloud, zookeeper, kernel, unit, mount, gate }
 }
 
 fn last_run(config: &Config) -> Result<LastRun, Away> {
@@ -104,6 +108,13 @@ fn last_run(config: &Config) -> Result<LastRun, Away> {
             + deadline(&ThisHost, config).since(SinceBoot::default()),
         story,
     })
+}
+
+fn released(metadata: Option<&Metadata>) -> Option<(UnixTime, String, Option<Story>)> {
+    let me = &metadata?.me;
+    let (at, reason) = standing(&ThisHost, &me.instance, &me.boot).ok().flatten()?;
+    let text = ThisHost.recall(RELEASE_FILE).ok().flatten();
+    Some((at, reason, text.and_then(|text| serde_json::from_str(&text).ok())))
 }
 
 async fn bounded<T>(what: &str, question: impl Future<Output = Result<T, String>>) -> Result<T, Away> {

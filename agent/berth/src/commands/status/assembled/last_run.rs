@@ -1,9 +1,18 @@
 //! The last run of this kernel boot, by its timeline.
 
-use super::super::facts::{Awaited, BootFacts, StepFacts};
+use super::super::facts::{Awaited, BootFacts, ReleasedFacts, StepFacts};
 use super::super::sources::LastRun;
 use crate::host::timeline::{StepStory, Story};
+use berth_plan::UnixTime;
 use berth_plan::time::millis;
+
+/// The release of this instance, by its marker and the record of its run.
+pub(super) fn released((at, reason, run): &(UnixTime, String, Option<Story>)) -> ReleasedFacts {
+    let goes_on = run.as_ref().is_some_and(Story::goes_on);
+    let open = run.iter().flat_map(|run| &run.steps).filter(|step| step.ended.is_none());
+    let waits_for = open.filter_map(|step| step.waits_for.clone()).next_back().filter(|_| goes_on);
+    ReleasedFacts { reason: reason.clone(), at: *at, goes_on, waits_for }
+}
 
 /// The timeline of the last run, and whether that run still goes on.
 pub(super) fn boot(run: &LastRun) -> BootFacts {

@@ -1,6 +1,8 @@
 //! The first line: which broker, and how it stands. And the last: what to do next.
 
-use super::super::facts::{Asked, Awaited, BootFacts, ClaimFacts, Facts, RegistrationFacts, ServiceFacts};
+use super::super::facts::{
+    Asked, Awaited, BootFacts, ClaimFacts, Facts, RegistrationFacts, ReleasedFacts, ServiceFacts,
+};
 use super::mine::{is_mine, is_resumed, slot};
 use crate::host::timeline::Outcome;
 use crate::units;
@@ -24,6 +26,9 @@ fn answered(line: impl Into<String>, next: impl Into<String>) -> Answer {
 pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
     if facts.zombie == Some(true) {
         return zombie(facts);
+    }
+    if let Some(of) = &facts.released {
+        return released(facts, of, now);
     }
     let boot = match &facts.boot {
         Asked::Known(boot) => boot,
@@ -52,6 +57,27 @@ pub(super) fn answer(facts: &Facts, now: UnixTime) -> Answer {
             format!("{RUN} (it goes on where the last run was)"),
         ),
         (None, None) => none(facts, now),
+    }
+}
+
+fn released(facts: &Facts, of: &ReleasedFacts, now: UnixTime) -> Answer {
+    let (since, reason) = (units::since(of.at, now), &of.reason);
+    let what = match slot(facts) {
+        Some(id) => format!("slot {id} is being let go of since {since}, for \"{reason}\""),
+        None if facts.slot.away().is_some() => {
+            format!("released {since}, for \"{reason}\"; whether its slot is free is not known")
+        }
+        None => {
+            return answered(
+                format!("released {since}, for \"{reason}\": this instance has no slot and takes none"),
+                "berth boot --again takes a slot again",
+            );
+        }
+    };
+    match &of.waits_for {
+        Some(awaited) => answered(format!("{what}: waiting for {awaited}"), NOTHING),
+        None if of.goes_on => answered(what, NOTHING),
+        None => answered(format!("{what}, and no run goes on with it"), "berth release goes on"),
     }
 }
 
