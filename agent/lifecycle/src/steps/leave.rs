@@ -83,12 +83,12 @@ async fn wait_until_spared(boot: &Boot, id: BrokerId, haste: Haste) -> Result<()
         if boot.is_late_to_leave() {
             let waited = boot.ports.host.since_boot().since(began).as_secs();
             if haste == Haste::Bounded {
-                let fact = format!("goes all the same after {waited} s, the time is up: {awaited}");
+                let fact = format!("goes all the same, the time is up: waited {waited} s for {awaited}");
                 boot.ports.timeline.fact(STEP, &fact);
                 return Ok(());
             }
             let sentence = format!(
-                "broker {id} is still needed after {waited} s: {awaited}; nothing was stopped; `berth release --now` goes all the same"
+                "broker {id} is still needed: waited {waited} s for {awaited}; nothing was stopped; `berth release --now` goes all the same"
             );
             return Err(Trouble::new(STEP, Kind::ControlPlane, sentence));
         }

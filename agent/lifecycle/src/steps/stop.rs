@@ -65,11 +65,11 @@ pub(crate) async fn wait_for_mount_users(boot: &Boot) -> Result<(), Trouble> {
             0 => String::new(),
             count => format!(", and {count} more"),
         };
-        let sentence = format!("{at} is in use: {first}{others}");
-        boot.ports.timeline.waiting(STEP, &sentence);
+        boot.ports.timeline.waiting(STEP, &format!("{at} to be left: {first}{others}"));
         if boot.is_late_to_leave() {
-            let sentence =
-                format!("{sentence}; it stays mounted and attached; end it, then run `berth release` again");
+            let sentence = format!(
+                "{at} is in use: {first}{others}; it stays mounted and attached; end it, then run `berth release` again"
+            );
             return Err(Trouble::new(STEP, Kind::Host, sentence));
         }
         pause(boot, LOOKS.wait(looks, |bound| boot.ports.host.random(bound))).await;

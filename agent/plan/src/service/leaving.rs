@@ -89,7 +89,9 @@ pub fn judge(
 ) -> Going {
     let state = match look {
         Look::Deleted | Look::NoState => return Going::Free,
-        Look::Unreadable(why) => return Going::Waits(format!("{partition}: {why}")),
+        Look::Unreadable(why) => {
+            return Going::Waits(format!("the state of {partition} to be readable: {why}"));
+        }
         Look::State(state) => state,
     };
     let id = |id: &i32| u32::try_from(*id).ok().and_then(BrokerId::new);
@@ -106,7 +108,7 @@ pub fn judge(
         let all = replicas + 1;
         return Going::Never(format!("{partition} has {all} replicas and min.insync.replicas={min}"));
     }
-    Going::Waits(format!("{partition} has {others} in sync without broker {me}, and needs {min}"))
+    Going::Waits(format!("{partition} to have {min} in sync without broker {me} (it has {others})"))
 }
 
 /// Judges all that name us.
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn it_waits_where_its_going_would_leave_too_few() {
         let waits = going(&[0, 1, 2], &[0, 1], &[0, 1, 2], 2);
-        assert_eq!(waits, Going::Waits("orders-3 has 1 in sync without broker 0, and needs 2".into()));
+        assert_eq!(waits, Going::Waits("orders-3 to have 2 in sync without broker 0 (it has 1)".into()));
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn a_broker_that_is_needed_stays_and_says_for_which_partitions() {
         let (world, instances) = needed().await;
         let exit = release(&world, &instances[0], Haste::Patient).await;
         let Exit::Released(Ended::Stayed(why)) = exit else { panic!("{exit:?}") };
-        assert!(why.contains("payments-0 has 1 in sync without broker 0, and needs 2"), "{why}");
+        assert!(why.contains("payments-0 to have 2 in sync without broker 0 (it has 1)"), "{why}");
         assert!(why.contains("nothing was stopped"), "{why}");
         let settled = world.with(|s| Settled::of(s, &instances[0]));
         assert_eq!((settled.slot, settled.unit, settled.registered), (Some(0), UnitState::Active, true));
@@ -142,8 +142,7 @@ fn of_two_that_would_go_at_once_one_goes_and_the_other_is_needed() {
         let [first, second] =
             [0, 1].map(|n| world.release(&instances[n], Life::default(), 120_000, asked(Haste::Patient)));
         let (first, second) = tokio::join!(first.exit(), second.exit());
-        let stayed =
-            |exit: &Exit| matches!(exit, Exit::Released(Ended::Stayed(why)) if why.contains("and needs 2"));
+        let stayed = |exit: &Exit| matches!(exit, Exit::Released(Ended::Stayed(why)) if why.contains("to have 2 in sync"));
         assert!(stayed(&first) != stayed(&second), "{first:?} {second:?}");
         let up =
             world.with(|s| instances.iter().filter(|i| s.host(i).broker.state == UnitState::Active).count());
