@@ -7,6 +7,7 @@ pub(crate) mod evidence;
 pub(crate) mod held;
 pub(crate) mod judge;
 pub(crate) mod lost_service;
+pub(crate) mod mine;
 pub(crate) mod notes;
 pub(crate) mod released;
 pub(crate) mod repeated;

@@ -3,6 +3,7 @@
 use super::notes;
 use crate::ports::{CloudError, Refusal};
 use crate::{Boot, Step, Trouble};
+use berth_plan::ec2::{EniSeen, VolumeSeen};
 use berth_plan::outcome::Kind;
 use berth_plan::records::Claim;
 use berth_plan::slot::Slot;
@@ -46,14 +47,23 @@ pub(crate) async fn attached_by_claim(
     id: BrokerId,
     claim: &Claim,
 ) -> Result<Option<Slot>, Trouble> {
-    let Some(holder) = &claim.holder else { return Ok(None) };
+    let (volume, eni) = parts_by_claim(boot, claim).await?;
+    let slot = Slot { id, volume, eni, defect: None };
+    Ok(slot.exclusively_on(&boot.me.instance).then_some(slot))
+}
+
+/// Each part that a claim of mine names and that one look shows attached to me.
+pub(crate) async fn parts_by_claim(
+    boot: &Boot,
+    claim: &Claim,
+) -> Result<(Option<VolumeSeen>, Option<EniSeen>), Trouble> {
+    let Some(holder) = &claim.holder else { return Ok((None, None)) };
     let (me, cloud) = (&boot.me.instance, &boot.ports.cloud);
     let read = try_join(cloud.volumes_of(me), cloud.enis_of(me)).await;
     let (volumes, enis) = read.map_err(|error| Trouble::cloud(Step::Observe, &error))?;
     let volume = volumes.into_iter().find(|v| Some(&v.id) == holder.volume.as_ref());
     let eni = enis.into_iter().find(|e| Some(&e.id) == holder.eni.as_ref());
-    let slot = Slot { id, volume, eni, defect: None };
-    Ok(slot.exclusively_on(me).then_some(slot))
+    Ok((volume, eni))
 }
 
 /// "It is not attached" is what a detach is for.

@@ -28,6 +28,17 @@ pub(crate) async fn sweep(boot: &Boot, kept: BrokerId) -> Result<SlotsSeen, Trou
     Ok(seen)
 }
 
+/// Detaches whatever of the cluster's slots is attached here, for an instance that has none. What still was, by id.
+pub(crate) async fn detach_all(boot: &Boot) -> Result<Vec<String>, Trouble> {
+    let records = boot.ports.claims.records().await.map_err(|error| Trouble::claims(STEP, &error))?;
+    let named = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()).collect();
+    let seen = observe(boot, &named).await?;
+    let attached = strays(&boot.me.instance, &seen.slots, &records, None).attached;
+    let ids = attached.iter().map(|slot| format!("slot {}", slot.id)).collect();
+    clear(boot, &seen, &records, None).await?;
+    Ok(ids)
+}
+
 /// The end of a boot: where an attach had no answer, or a slot was given up, something may have landed since. What
 /// lands later still is for `watch`.
 pub(crate) async fn at_the_end(boot: &Boot, kept: BrokerId) {

@@ -2,7 +2,7 @@
 
 use crate::parts::service_identity::min_in_sync_of_file;
 use crate::ports::{ClaimsError, Turn};
-use crate::retry::{LOOKS, Next, pause, retry};
+use crate::retry::{CALLS, LOOKS, Next, pause, retry};
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
 use berth_plan::outcome::Kind;
@@ -31,6 +31,11 @@ pub(crate) async fn wait_for_turn_to_leave(
         };
         let turn = match boot.ports.claims.turn(&boot.intent(), left, &waiting).await {
             Ok(turn) => turn,
+            Err(error @ ClaimsError::Away(_)) if !boot.is_late_to_leave() => {
+                boot.ports.timeline.waiting(STEP, &error.to_string());
+                pause(boot, CALLS.wait(3, |bound| boot.ports.host.random(bound))).await;
+                continue;
+            }
             Err(error) if haste == Haste::Bounded => {
                 let fact = format!("goes without its turn, the time is up: {error}");
                 boot.ports.timeline.fact(STEP, &fact);
@@ -107,10 +112,15 @@ async fn look(boot: &Boot, id: BrokerId) -> Result<Leave, Trouble> {
     if !living.contains(&id) {
         return Ok(Leave::default());
     }
+    // Whom they name cannot be told: it may be this broker.
+    let odd = assignments.unreadable.iter().map(|why| format!("a topic to be readable: {why}"));
+    let odd: Vec<String> = odd.collect();
     let ours = naming(id, &assignments.partitions);
     let topics = ours.iter().map(|partition| partition.topic.clone()).collect();
     let mut min = register.min_in_sync(&topics).await.map_err(trouble)?;
     min.file = min_in_sync_of_file(boot);
     let looks = register.look(&ours, None).await.map_err(trouble)?;
-    Ok(judge_all(id, &assignments.partitions, &looks, &living, &min))
+    let mut leave = judge_all(id, &assignments.partitions, &looks, &living, &min);
+    leave.waits.extend(odd);
+    Ok(leave)
 }

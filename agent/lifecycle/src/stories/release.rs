@@ -5,8 +5,10 @@
 //! told and never forced.
 
 use super::unwind::{Unwound, Why, undo_on_host_without_claims, unwind};
+use crate::parts::mine::mine;
 use crate::parts::released::{self, Released, forget_release, mark_released};
 use crate::parts::settled;
+use crate::parts::stray_attachments::detach_all;
 use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::steps::{
@@ -14,6 +16,7 @@ use crate::steps::{
     wait_for_turn_to_leave, wait_until_deregistered,
 };
 use crate::{Boot, Step, Trouble};
+use berth_plan::outcome::Kind;
 use berth_plan::service::leaving::Haste;
 use berth_plan::{BootId, BrokerId, InstanceId, UnixTime};
 use futures_util::future::{Either, select};
@@ -95,6 +98,7 @@ async fn leave(boot: &Boot, request: &Request) -> Result<Option<BrokerId>, Left>
     let Some(id) = mine else {
         mark(boot, request).map_err(Left::Untouched)?;
         stop_service(boot).await.map_err(partly)?;
+        detach_strays(boot).await.map_err(Left::Partly)?;
         return Ok(None);
     };
     let turn = wait_for_turn_to_leave(boot, id, request.haste).await.map_err(Left::Untouched)?;
@@ -105,6 +109,7 @@ async fn leave(boot: &Boot, request: &Request) -> Result<Option<BrokerId>, Left>
     stopped?;
     wait_for_mount_users(boot).await.map_err(partly)?;
     give_slot_back(boot, &request.reason).await?;
+    detach_strays(boot).await.map_err(Left::Partly)?;
     Ok(Some(id))
 }
 
@@ -116,11 +121,36 @@ async fn stop_in_turn(boot: &Boot, id: BrokerId, request: &Request) -> Result<()
     Ok(())
 }
 
+/// What of the cluster is attached here though no claim names me: a boot that was ended between an attach and its claim.
+async fn detach_strays(boot: &Boot) -> Result<(), String> {
+    for tries in 0.. {
+        let left = match detach_all(boot).await {
+            Ok(left) if left.is_empty() => break,
+            Ok(left) => format!("{} to be seen detached", left.join(", ")),
+            // A cluster without a slot in this zone has nothing here.
+            Err(trouble) if trouble.kind == Kind::Configuration => break,
+            Err(trouble) => trouble.sentence,
+        };
+        if boot.is_late_to_leave() {
+            return Err(left);
+        }
+        boot.ports.timeline.waiting(Step::Unwind, &left);
+        pause(boot, CALLS.wait(tries, |bound| boot.ports.host.random(bound))).await;
+    }
+    Ok(())
+}
+
 /// The slot whose claim names me.
 async fn slot_of_mine(boot: &Boot) -> Result<Option<BrokerId>, Trouble> {
     let records = boot.ports.claims.records().await.map_err(|e| Trouble::claims(Step::Leave, &e))?;
-    let mut claims = records.iter().filter_map(|(id, r)| Some((*id, &r.claim.as_ref()?.value)));
-    Ok(claims.find(|(_, claim)| claim.names() == Some(&boot.me.instance)).map(|(id, _)| id))
+    let settled = settled::read(boot.ports.host.as_ref()).ok().flatten().map(|settled| settled.slot);
+    if let Some(id) = settled.filter(|id| records.get(id).is_some_and(|r| r.unreadable.is_some())) {
+        let sentence = format!(
+            "the record of slot {id}, which this instance has, cannot be read by this version of berth: release it with the version that wrote it"
+        );
+        return Err(Trouble::new(Step::Leave, Kind::Configuration, sentence));
+    }
+    Ok(mine(&boot.me.instance, &records).map(|(id, _)| id))
 }
 
 /// From here on nothing of this instance starts the service or takes a slot.
@@ -138,7 +168,12 @@ fn mark(boot: &Boot, request: &Request) -> Result<(), Trouble> {
 async fn give_slot_back(boot: &Boot, reason: &str) -> Result<(), Left> {
     for tries in 0.. {
         let left = match unwind(boot, Why::Released(reason)).await {
-            Ok(Unwound::Done) => return Ok(()),
+            // Another claim may name me: a slot that was passed over on the way to this one.
+            Ok(Unwound::Done) => match slot_of_mine(boot).await {
+                Ok(None) => return Ok(()),
+                Ok(Some(id)) => format!("slot {id} names this instance too"),
+                Err(trouble) => trouble.sentence,
+            },
             Ok(Unwound::Left(left)) => left,
             Ok(Unwound::IsHolder) => {
                 let other = "the slot was started again meanwhile; somebody else runs berth on this instance";

@@ -5,7 +5,8 @@
 //! leaving is written. A release alone takes it away, once the service is down.
 
 use crate::parts::agreement::Agreement;
-use crate::parts::attachments::{as_detached, attached_by_claim, attached_here, send_detach};
+use crate::parts::attachments::{as_detached, attached_here, parts_by_claim, send_detach};
+use crate::parts::mine::mine;
 use crate::parts::settled;
 use crate::parts::unmanaged::forget_all_unmanaged;
 use crate::retry::LOOKS;
@@ -145,15 +146,26 @@ const WRITES: u32 = 5;
 /// The slot of a claim that names me, for a run that ended before it came to one: what of it is attached here.
 async fn by_claim(boot: &Boot) -> Result<Option<Slot>, Trouble> {
     let records = boot.ports.claims.records().await.map_err(|e| Trouble::claims(STEP, &e))?;
-    let mut claims = records.iter().filter_map(|(id, r)| Some((*id, &r.claim.as_ref()?.value)));
-    match claims.find(|(_, claim)| claim.names() == Some(&boot.me.instance)) {
-        None => Ok(None),
-        Some((id, claim)) => {
-            let parts = attached_by_claim(boot, id, claim).await?;
-            Ok(Some(parts.unwrap_or(Slot { id, volume: None, eni: None, defect: None })))
+    let Some((id, claim)) = mine(&boot.me.instance, &records) else { return Ok(None) };
+    let mut slot = Slot { id, volume: None, eni: None, defect: None };
+    // One describe may be behind, and what it lacks would stay here, attached to a slot that is given back.
+    for look in 1..=PARTS_LOOKS {
+        let (volume, eni) = parts_by_claim(boot, claim).await?;
+        slot.volume = volume.or(slot.volume);
+        slot.eni = eni.or(slot.eni);
+        let holder = claim.holder.as_ref();
+        let lacks_volume = slot.volume.is_none() && holder.is_some_and(|holder| holder.volume.is_some());
+        let lacks_eni = slot.eni.is_none() && holder.is_some_and(|holder| holder.eni.is_some());
+        if !lacks_volume && !lacks_eni || look == PARTS_LOOKS {
+            break;
         }
+        boot.ports.host.sleep(SPACED).await;
     }
+    Ok(Some(slot))
 }
+
+/// How many spaced looks must agree that a part of my slot is not attached here.
+const PARTS_LOOKS: u32 = 3;
 
 /// The kernel's side: the gate, the mount, the routes.
 async fn undo_on_host(boot: &Boot, slot: &Slot) -> Result<(), Trouble> {

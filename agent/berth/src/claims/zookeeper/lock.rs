@@ -8,11 +8,15 @@ use berth_plan::records::{Intent, SlotRecords};
 use berth_plan::{BrokerId, StoreTime};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 /// How long one place in the queue is waited for before the queue is read again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How often the end of a place is sent where the answer does not come, and how far apart.
+const DELETES: u32 = 20;
+const DELETE_AGAIN: Duration = Duration::from_secs(1);
 
 /// For how long the queue is stood in.
 #[derive(Debug, Clone, Copy)]
@@ -154,9 +158,14 @@ impl Locked for Lock {
 
     async fn unlock(self: Box<Self>) {
         let what = format!("delete {}", self.node);
-        match called(&what, self.client.delete(&self.node, None)).await {
-            Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => {}
-            Err(_) => tracing::warn!(node = %self.node, "the lock node stays until the session ends"),
+        // A node that stays is in the way of the whole cluster for as long as the session lives: hours, in a slow boot.
+        for _ in 0..DELETES {
+            match called(&what, self.client.delete(&self.node, None)).await {
+                Ok(()) | Err(Failure::Certain(Error::NoNode, _)) => return,
+                Err(_) if is_over(&self.client) => return,
+                Err(_) => sleep(DELETE_AGAIN).await,
+            }
         }
+        tracing::warn!(node = %self.node, "the node stays in the queue until the session ends");
     }
 }
