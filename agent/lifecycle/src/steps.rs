@@ -18,7 +18,9 @@ mod storage;
 pub(crate) use attach_eni::attach_eni;
 pub(crate) use attach_volume::attach_volume;
 pub(crate) use configure::write_configuration;
-pub(crate) use hooks::{complete_hooks, find_hooks, keep_hooks_waiting};
+pub(crate) use hooks::{
+    TOLD_AT_LAST, TOLD_SOON, complete_found, complete_hooks, find_hooks, keep_hooks_waiting,
+};
 pub(crate) use identify::{is_for_warm_pool, is_released, refuse_unfit, unfit_now, wait_until_in_service};
 pub(crate) use intend::write_intent;
 pub(crate) use leave::wait_for_turn_to_leave;

@@ -5,10 +5,10 @@ use crate::parts::repeated::Repeated;
 use crate::parts::stray_attachments;
 use crate::ports::Transition;
 use crate::steps::{
-    attach_eni, attach_volume, bring_up_storage, complete_hooks, configure_network, find_hooks,
-    has_signalled_success, is_for_warm_pool, is_released, keep_hooks_waiting, prove_identity, refuse_unfit,
-    repair_network, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
-    wait_until_ready, write_configuration, write_intent,
+    TOLD_AT_LAST, TOLD_SOON, attach_eni, attach_volume, bring_up_storage, complete_found, complete_hooks,
+    configure_network, find_hooks, has_signalled_success, is_for_warm_pool, is_released, keep_hooks_waiting,
+    prove_identity, refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy,
+    wait_until_in_service, wait_until_ready, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
@@ -63,7 +63,7 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
         return Ok(Ended::NotNow(why));
     }
     if is_for_warm_pool(&boot.me) {
-        complete_hooks(boot, find_hooks(boot, Transition::Launching).await, true).await;
+        complete_hooks(boot, Transition::Launching, true, TOLD_SOON).await;
     }
     if let Some(why) = wait_until_in_service(boot).await? {
         return Ok(Ended::NotNow(why));
@@ -89,11 +89,18 @@ async fn attempt(boot: &Boot) -> Result<Ended, Trouble> {
         return Ok(Ended::Ready(held.slot.id));
     }
     let ready = timed(boot, Step::Ready, wait_until_ready(boot, &held, &registration));
-    let (ready, hooks) = join(ready, find_hooks(boot, Transition::Launching)).await;
+    let (ready, hooks) = join(ready, find_hooks(boot, Transition::Launching, TOLD_SOON)).await;
     ready?;
     // Before the signal, whose note ends the boot: a run that is cut between the two says both again.
-    complete_hooks(boot, hooks, true).await;
+    let is_said = match hooks {
+        Some(hooks) => complete_found(boot, hooks, true, TOLD_SOON).await,
+        None => false,
+    };
     timed(boot, Step::Signal, signal_success(boot)).await?;
+    // A bad hour of Auto Scaling must not end a broker that is ready: its hooks are kept waiting meanwhile.
+    if !is_said {
+        complete_hooks(boot, Transition::Launching, true, TOLD_AT_LAST).await;
+    }
     take_back_unhealthy(boot).await;
     stray_attachments::at_the_end(boot, held.slot.id).await;
     Ok(Ended::Ready(held.slot.id))

@@ -7,7 +7,7 @@ use super::pass_over::pass_over;
 use super::unwind::{Unwound, Why, let_go, unwind};
 use crate::ports::Transition;
 use crate::retry::{CALLS, pause};
-use crate::steps::{complete_hooks, find_hooks, report_unhealthy, signal_failure};
+use crate::steps::{TOLD_SOON, complete_hooks, report_unhealthy, signal_failure};
 use crate::{Boot, Step, Trouble};
 use berth_plan::outcome::{Course, Ending, Kind, Phase, SlotAction, course};
 use berth_plan::records::{Claim, State};
@@ -128,8 +128,7 @@ async fn end(boot: &Boot, trouble: Trouble, ending: Ending) -> After {
     if ending.failure || ending.unhealthy {
         boot.ports.timeline.began(Step::Signal);
         if ending.failure {
-            let hooks = find_hooks(boot, Transition::Launching).await;
-            complete_hooks(boot, hooks, false).await;
+            complete_hooks(boot, Transition::Launching, false, TOLD_SOON).await;
         }
         let outcome = told(boot, ending).await.err().unwrap_or_else(|| "done".to_owned());
         boot.ports.timeline.ended(Step::Signal, &outcome);

@@ -12,7 +12,7 @@ use crate::parts::stray_attachments::detach_all;
 use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::steps::{
-    complete_hooks, find_hooks, keep_hooks_waiting, stop_service, wait_for_mount_users,
+    TOLD_SOON, complete_hooks, keep_hooks_waiting, stop_service, wait_for_mount_users,
     wait_for_turn_to_leave, wait_until_deregistered,
 };
 use crate::{Boot, Step, Trouble};
@@ -58,7 +58,7 @@ pub async fn release(boot: &Boot, request: &Request) -> Ended {
         Err(Left::Untouched(trouble)) => return Ended::Stayed(trouble.sentence),
         Err(Left::Partly(sentence)) => Ended::Partly(sentence),
     };
-    complete_hooks(boot, find_hooks(boot, Transition::Terminating).await, true).await;
+    complete_hooks(boot, Transition::Terminating, true, TOLD_SOON).await;
     ended
 }
 

@@ -116,10 +116,14 @@ fn hooks_that_cannot_be_asked_for_keep_no_broker_from_its_success() {
         let world =
             Scene { hooks: vec![hook(Transition::Launching, 7_200)], ..held(Transition::Launching) }.open();
         let instance = the_instance(&world).await;
-        let denied = Fault { count: None, ..Fault::next("DescribeLifecycleHooks", FaultKind::ServerError) };
-        world.with(|s| s.region.inject(denied));
-        assert_eq!(world.boot(&instance).exit().await, ready(0));
-        assert_eq!((said(&world, &instance), world.with(|s| s.told.len())), (vec![], 1));
+        let away = Fault { count: None, ..Fault::next("DescribeLifecycleHooks", FaultKind::ServerError) };
+        world.with(|s| s.region.inject(away));
+        let run = world.boot(&instance);
+        world.pass(600_000).await;
+        assert_eq!((said(&world, &instance), world.with(|s| s.told.len())), (vec![], 1), "SUCCESS is told");
+        world.with(|s| s.region.clear_faults());
+        assert_eq!(run.exit().await, ready(0));
+        assert_eq!(said(&world, &instance).last().unwrap(), "CompleteLifecycleAction CONTINUE ok");
     });
 }
 

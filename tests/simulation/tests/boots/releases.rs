@@ -1,14 +1,14 @@
 //! Letting go for good: what a release waits for, what it leaves, and that it may be cut anywhere.
 #![allow(clippy::unwrap_used)] // Helpers of tests are tests.
 
-use crate::{ready, the_instance};
+use crate::{ready, the_instance, undisturbed};
 use berth_lifecycle::ports::{MountUser, UnitState};
 use berth_lifecycle::stories::boot::Ended as Booted;
 use berth_lifecycle::stories::release::{Ended, Request};
 use berth_plan::BrokerId;
 use berth_plan::service::leaving::Haste;
 use simulation::fate::changes_something;
-use simulation::{Death, Exit, Life, Scene, Settled, State, World, broker, claims, simulate};
+use simulation::{Death, Exit, Life, Scene, Settled, State, World, broker, claims, laws, simulate};
 use std::sync::Arc;
 
 const TEN_MINUTES: u64 = 600_000;
@@ -240,6 +240,35 @@ fn a_release_killed_between_any_two_port_calls_ends_the_same_when_run_again() {
                 assert!(matches!(exit, Exit::Released(Ended::Released(_))), "{at}: {exit:?}");
                 world.pass(120_000).await;
                 world.with(|s| assert_let_go(s, &instance));
+                world.assert_lawful();
+            });
+        }
+    }
+}
+
+#[test]
+fn a_release_after_a_boot_that_was_cut_anywhere_leaves_nothing_attached() {
+    let (_, calls) = undisturbed(&one());
+    for death in [Death::Clean, Death::InFlight(20_000)] {
+        for (call, name) in calls.iter().enumerate() {
+            if !changes_something(name) {
+                continue;
+            }
+            simulate(async {
+                let world = one().open();
+                let instance = the_instance(&world).await;
+                let cut = world.boot_with(&instance, Life::default().killed_at(call, death));
+                assert_eq!(cut.exit().await, Exit::Killed);
+                // What was in flight lands before it is looked for; what lands later is for the next run.
+                world.pass(30_000).await;
+                let at = format!("killed at call {call}, {name}, {death:?}");
+                let exit = release(&world, &instance, Haste::Patient).await;
+                assert!(matches!(exit, Exit::Released(Ended::Released(_))), "{at}: {exit:?}");
+                world.with(|s| {
+                    assert_eq!(s.region.brought_to(&instance), (vec![], vec![]), "{at}");
+                    assert_eq!(s.host(&instance).mount, None, "{at}");
+                    assert_eq!(laws::claims_of(s, &instance), [], "{at}");
+                });
                 world.assert_lawful();
             });
         }
