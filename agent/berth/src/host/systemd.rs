@@ -25,6 +25,9 @@ const ASKED_WITHIN: Duration = Duration::from_secs(30);
 /// What a stop may take beyond the unit's own `TimeoutStopSec=`: SIGKILL, and the reaping of what is left.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
 
+/// How long a stop may take whose unit has no bound of its own (`TimeoutStopSec=infinity`).
+const LONGEST_STOP: Duration = Duration::from_secs(3_600);
+
 /// systemd.
 pub(crate) struct Systemd;
 
@@ -115,7 +118,8 @@ impl Service for Systemd {
 
     async fn stop(&self, name: &str) -> Result<(), ServiceError> {
         let own = show(name, "TimeoutStopUSec").await?.stop_timeout();
-        systemctl(&["stop", "--", name], own.map(|own| own + STOP_MARGIN)).await.map(|_| ())
+        let within = own.unwrap_or(LONGEST_STOP) + STOP_MARGIN;
+        systemctl(&["stop", "--", name], Some(within)).await.map(|_| ())
     }
 }
 
