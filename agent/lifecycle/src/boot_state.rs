@@ -277,7 +277,7 @@ impl Patience for Boot {
     /// A started slot has no deadline: its holder goes on, unless it leaves.
     fn is_overdue(&self) -> bool {
         let progress = self.progress();
-        (!progress.started || progress.leaving) && self.ports.host.since_boot() >= self.deadline()
+        (!progress.started || progress.leaving) && self.is_late_to_leave()
     }
 
     fn within(&self, length: Duration) -> Duration {

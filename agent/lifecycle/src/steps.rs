@@ -19,7 +19,7 @@ pub(crate) use attach_eni::attach_eni;
 pub(crate) use attach_volume::attach_volume;
 pub(crate) use configure::write_configuration;
 pub(crate) use hooks::{
-    TOLD_AT_LAST, TOLD_SOON, complete_found, complete_hooks, find_hooks, keep_hooks_waiting,
+    TOLD_AT_LAST, TOLD_SOON, complete_found, complete_hooks, find_hooks, while_hooks_wait,
 };
 pub(crate) use identify::{is_for_warm_pool, is_released, refuse_unfit, unfit_now, wait_until_in_service};
 pub(crate) use intend::write_intent;

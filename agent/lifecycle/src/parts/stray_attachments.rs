@@ -21,18 +21,21 @@ const STEP: Step = Step::Unwind;
 
 /// Looks anew, and clears: for a run that goes for `kept` and waits, or is at its end.
 pub(crate) async fn sweep(boot: &Boot, kept: BrokerId) -> Result<SlotsSeen, Trouble> {
-    let records = boot.ports.claims.records().await.map_err(|error| Trouble::claims(STEP, &error))?;
-    let named = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()).collect();
-    let seen = observe(boot, &named).await?;
+    let (records, seen) = look(boot).await?;
     clear(boot, &seen, &records, Some(kept)).await?;
     Ok(seen)
 }
 
-/// Detaches whatever of the cluster's slots is attached here, for an instance that has none. What still was, by id.
-pub(crate) async fn detach_all(boot: &Boot) -> Result<Vec<String>, Trouble> {
+async fn look(boot: &Boot) -> Result<(BTreeMap<BrokerId, SlotRecords>, SlotsSeen), Trouble> {
     let records = boot.ports.claims.records().await.map_err(|error| Trouble::claims(STEP, &error))?;
     let named = records.values().filter_map(|r| r.claim.as_ref()?.value.names().cloned()).collect();
     let seen = observe(boot, &named).await?;
+    Ok((records, seen))
+}
+
+/// Detaches whatever of the cluster's slots is attached here, for an instance that has none. What still was, by id.
+pub(crate) async fn detach_all(boot: &Boot) -> Result<Vec<String>, Trouble> {
+    let (records, seen) = look(boot).await?;
     let attached = strays(&boot.me.instance, &seen.slots, &records, None).attached;
     let ids = attached.iter().map(|slot| format!("slot {}", slot.id)).collect();
     clear(boot, &seen, &records, None).await?;

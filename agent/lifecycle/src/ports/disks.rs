@@ -83,7 +83,7 @@ pub trait Device: Send + Sync + fmt::Debug {
     async fn format(&self, blank: BlankDevice, consent: &FormatConsent) -> Result<(), DiskError>;
 
     /// Repairs what is safe to repair before a mount: `e2fsck -p` for ext4; xfs replays its log when mounted. What was repaired,
-    /// in the tool's words; none where nothing was. `within`, in milliseconds, bounds it: a full check of a large volume is
+    /// in the tool's words; none where nothing was. `within` bounds it: a full check of a large volume is
     /// long, and only the caller knows how long it may be.
     async fn preen(&self, fs: Fs, within: Duration) -> Result<Option<String>, DiskError>;
 

@@ -27,7 +27,7 @@ pub enum Reached {
 #[async_trait]
 pub trait Network: Send + Sync {
     /// Waits until a link with this address is there, woken by the kernel (RTM_NEWLINK) and not by a clock. Calls `waiting`
-    /// once, where it is not there at the first look. False when `within` milliseconds have passed.
+    /// once, where it is not there at the first look. False when `within` has passed.
     async fn wait_for_link(
         &self,
         mac: MacAddress,
@@ -49,6 +49,6 @@ pub trait Network: Send + Sync {
     async fn route_lookup(&self, from: Ipv4Addr, to: Ipv4Addr) -> Result<u32, NetworkError>;
 
     /// Opens a TCP connection from `from` to a `host:port` and closes it at once: to all IPv4 addresses of the name side by
-    /// side, and one that answers is enough. `within` milliseconds for the resolver, and for each address.
+    /// side, and one that answers is enough. `within` for the resolver, and for each address.
     async fn reach(&self, from: Ipv4Addr, to: &str, within: Duration) -> Reached;
 }

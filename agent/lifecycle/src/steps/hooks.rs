@@ -5,6 +5,9 @@
 use crate::ports::{Hook, Receipt, SignalError, Transition};
 use crate::retry::CALLS;
 use crate::{Boot, Step};
+use futures_util::future::{Either, select};
+use std::convert::Infallible;
+use std::pin::pin;
 use std::time::Duration;
 
 const STEP: Step = Step::Signal;
@@ -112,10 +115,21 @@ async fn repeated<T>(
     }
 }
 
+/// Does the work that the transition's hooks wait for, and keeps them waiting meanwhile.
+pub(crate) async fn while_hooks_wait<T>(
+    boot: &Boot,
+    transition: Transition,
+    work: impl Future<Output = T>,
+) -> T {
+    match select(pin!(work), pin!(keep_hooks_waiting(boot, transition))).await {
+        Either::Left((done, _)) => done,
+        Either::Right((never, _)) => match never {},
+    }
+}
+
 /// Sends heartbeats of the transition's hooks, three in each time-out. Hooks are looked for again and again: one may be made
-/// later, wait later (an instance that leaves its warm pool), or not be shown by a look that failed. Never ends: whoever
-/// does the work that they wait for drops it with that work.
-pub(crate) async fn keep_hooks_waiting(boot: &Boot, transition: Transition) {
+/// later, wait later (an instance that leaves its warm pool), or not be shown by a look that failed.
+async fn keep_hooks_waiting(boot: &Boot, transition: Transition) -> Infallible {
     let host = &boot.ports.host;
     host.sleep(FIRST_HEARTBEAT).await;
     loop {

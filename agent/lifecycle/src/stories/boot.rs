@@ -6,14 +6,13 @@ use crate::parts::stray_attachments;
 use crate::ports::Transition;
 use crate::steps::{
     TOLD_AT_LAST, TOLD_SOON, attach_eni, attach_volume, bring_up_storage, complete_found, complete_hooks,
-    configure_network, find_hooks, has_signalled_success, is_for_warm_pool, is_released, keep_hooks_waiting,
-    prove_identity, refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy,
-    wait_until_in_service, wait_until_ready, write_configuration, write_intent,
+    configure_network, find_hooks, has_signalled_success, is_for_warm_pool, is_released, prove_identity,
+    refuse_unfit, repair_network, signal_success, start_service, take_back_unhealthy, wait_until_in_service,
+    wait_until_ready, while_hooks_wait, write_configuration, write_intent,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::BrokerId;
-use futures_util::future::{Either, join, select, try_join};
-use std::pin::pin;
+use futures_util::future::{join, try_join};
 
 /// How a boot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +28,7 @@ pub enum Ended {
 /// Boots: takes the slot, brings what belongs to it, starts the service, tells the truth. Safe to run again after a
 /// crash between any two lines.
 pub async fn boot(boot: &Boot) -> Ended {
-    let kept = pin!(keep_hooks_waiting(boot, Transition::Launching));
-    match select(pin!(tried(boot)), kept).await {
-        Either::Left((ended, _)) => ended,
-        Either::Right(((), _)) => unreachable!("heartbeats do not end by themselves"),
-    }
+    while_hooks_wait(boot, Transition::Launching, tried(boot)).await
 }
 
 /// Attempt after attempt, until one ends well or there is nothing more to try.

@@ -12,15 +12,13 @@ use crate::parts::stray_attachments::detach_all;
 use crate::ports::{Host, HostError, Transition};
 use crate::retry::{CALLS, Next, pause, retry};
 use crate::steps::{
-    TOLD_SOON, complete_hooks, keep_hooks_waiting, stop_service, wait_for_mount_users,
-    wait_for_turn_to_leave, wait_until_deregistered,
+    TOLD_SOON, complete_hooks, stop_service, wait_for_mount_users, wait_for_turn_to_leave,
+    wait_until_deregistered, while_hooks_wait,
 };
 use crate::{Boot, Step, Trouble};
 use berth_plan::outcome::Kind;
 use berth_plan::service::leaving::Haste;
 use berth_plan::{BootId, BrokerId, InstanceId, UnixTime};
-use futures_util::future::{Either, select};
-use std::pin::pin;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -47,13 +45,7 @@ pub enum Ended {
 /// Lets go of this instance's slot, then tells the terminate hook. That is told on its own time, CONTINUE also where
 /// something is left: the instance goes all the same.
 pub async fn release(boot: &Boot, request: &Request) -> Ended {
-    let left = pin!(leave(boot, request));
-    let kept = pin!(keep_hooks_waiting(boot, Transition::Terminating));
-    let left = match select(left, kept).await {
-        Either::Left((left, _)) => left,
-        Either::Right(((), _)) => unreachable!("heartbeats do not end by themselves"),
-    };
-    let ended = match left {
+    let ended = match while_hooks_wait(boot, Transition::Terminating, leave(boot, request)).await {
         Ok(id) => Ended::Released(id),
         Err(Left::Untouched(trouble)) => return Ended::Stayed(trouble.sentence),
         Err(Left::Partly(sentence)) => Ended::Partly(sentence),
